@@ -1,0 +1,67 @@
+#include "runtime/async/task_group.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+#include <utility>
+
+#include "runtime/async/cancellation.hpp"
+#include "runtime/base/ensure.hpp"
+
+namespace fathom {
+
+TaskGroup::TaskGroup(asio::any_io_executor executor)
+    : executor_(std::move(executor)), idle_(executor_, asio::steady_timer::time_point::max()) {}
+
+TaskGroup::~TaskGroup() { ENSURE(children_.empty(), "join() the group before leaving its scope"); }
+
+void TaskGroup::spawn(asio::awaitable<void> task) {
+  const auto child = children_.emplace(children_.end());
+  asio::co_spawn(executor_, std::move(task),
+                 asio::bind_cancellation_slot(child->slot(), [this, child](std::exception_ptr error) {
+                   finished(child, std::move(error));
+                 }));
+  // A group that is going down takes newcomers with it, otherwise join() would wait for their whole life.
+  if (cancelled_ || first_error_) child->emit(asio::cancellation_type::terminal);
+}
+
+void TaskGroup::cancel() {
+  // emit may finish, and so erase, the very child it wakes: step on before.
+  for (auto child = children_.begin(); child != children_.end();)
+    (child++)->emit(asio::cancellation_type::terminal);
+}
+
+asio::awaitable<void> TaskGroup::join() {
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (auto state = co_await asio::this_coro::cancellation_state;
+      state.cancelled() != asio::cancellation_type::none) {
+    cancelled_ = true;
+    cancel();
+  }
+  while (!children_.empty()) {
+    boost::system::error_code ec;
+    co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+    const auto state = co_await asio::this_coro::cancellation_state;
+    if (state.cancelled() != asio::cancellation_type::none && !cancelled_) {
+      // Cancelled from above: stop the children, then keep waiting for them, uncancellably.
+      cancelled_ = true;
+      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+      cancel();
+    }
+  }
+  if (first_error_) std::rethrow_exception(std::exchange(first_error_, nullptr));
+  if (cancelled_) throw_cancelled();
+}
+
+void TaskGroup::finished(Children::iterator child, std::exception_ptr error) {
+  children_.erase(child);
+  if (error && !first_error_ && !is_cancellation(error)) {
+    first_error_ = std::move(error);
+    cancel();
+  }
+  if (children_.empty()) idle_.cancel();
+}
+
+}  // namespace fathom

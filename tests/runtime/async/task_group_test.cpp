@@ -1,0 +1,131 @@
+#include "runtime/async/task_group.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <stdexcept>
+
+#include "runtime/async/cancellation.hpp"
+#include "tests/support/run_coro.hpp"
+
+using namespace fathom;
+using namespace std::chrono_literals;
+
+namespace {
+
+// Counts itself alive, so that a test sees that no child outlives its group.
+struct Alive {
+  int& count;
+  explicit Alive(int& c) : count(c) { ++count; }
+  ~Alive() { --count; }
+};
+
+}  // namespace
+
+TEST_CASE("join waits for every child, also those spawned by children", "[runtime][sim]") {
+  test::for_each_seed(100, [](Simulator& sim) -> asio::awaitable<void> {
+    int done = 0;
+    TaskGroup group(sim.executor());
+    const auto child = [&](Duration duration) -> asio::awaitable<void> {
+      co_await sim.clock().sleep_for(duration);
+      ++done;
+    };
+    const auto parent = [&]() -> asio::awaitable<void> {
+      co_await sim.clock().sleep_for(1s);
+      group.spawn(child(5s));
+      ++done;
+    };
+    group.spawn(parent());
+    group.spawn(child(2s));
+    co_await group.join();
+    CHECK(done == 3);
+    CHECK(group.size() == 0);
+  });
+}
+
+TEST_CASE("the first failure cancels the siblings and leaves join", "[runtime][sim]") {
+  test::for_each_seed(100, [](Simulator& sim) -> asio::awaitable<void> {
+    int alive = 0;
+    TaskGroup group(sim.executor());
+    const auto sleeper = [&]() -> asio::awaitable<void> {
+      const Alive self(alive);
+      co_await sim.clock().sleep_for(1h);
+    };
+    const auto failing = [&]() -> asio::awaitable<void> {
+      const Alive self(alive);
+      co_await sim.clock().sleep_for(1s);
+      throw std::runtime_error("boom");
+    };
+    group.spawn(sleeper());
+    group.spawn(failing());
+    group.spawn(sleeper());
+    std::string what;
+    try {
+      co_await group.join();
+    } catch (const std::runtime_error& e) {
+      what = e.what();
+    }
+    CHECK(what == "boom");
+    CHECK(alive == 0);
+    CHECK(sim.clock().now() == Instant{} + 1s);
+  });
+}
+
+TEST_CASE("a task joining a group can be cancelled after any number of steps", "[runtime][sim]") {
+  // Cancel-at-every-step: whatever the moment, the group is empty when the joiner unwinds, and nothing hangs.
+  for (std::uint64_t steps = 0; steps < 60; ++steps) {
+    INFO("cancelled after step " << steps);
+    Simulator sim(steps + 1);
+    int alive = 0;
+    bool joiner_ended = false;
+    bool was_cancelled = false;
+    asio::cancellation_signal cancel;
+    const auto child = [&](Duration duration) -> asio::awaitable<void> {
+      const Alive self(alive);
+      for (int i = 0; i < 3; ++i) co_await sim.clock().sleep_for(duration);
+    };
+    const auto joiner = [&]() -> asio::awaitable<void> {
+      TaskGroup group(sim.executor());
+      group.spawn(child(1s));
+      group.spawn(child(2s));
+      group.spawn(child(3s));
+      co_await group.join();
+    };
+    asio::co_spawn(sim.executor(), joiner(),
+                   asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr e) {
+                     joiner_ended = true;
+                     was_cancelled = is_cancellation(e);
+                   }));
+    std::uint64_t taken = 0;
+    while (taken < steps) {
+      const auto now = sim.run_steps(steps - taken);
+      taken += now;
+      if (now == 0 && !sim.clock().jump()) break;
+    }
+    const bool ended_before = joiner_ended;
+    cancel.emit(asio::cancellation_type::terminal);
+    sim.run_until_idle();
+    CHECK(joiner_ended);
+    CHECK(alive == 0);
+    CHECK(sim.clock().sleepers() == 0);
+    CHECK((ended_before || was_cancelled));
+  }
+}
+
+TEST_CASE("cancelling the group is not a failure", "[runtime]") {
+  test::run_coro([](Simulator& sim) -> asio::awaitable<void> {
+    TaskGroup group(sim.executor());
+    group.spawn(sim.clock().sleep_for(1h));
+    co_await sim.clock().sleep_for(1s);
+    group.cancel();
+    co_await group.join();
+    CHECK(group.size() == 0);
+  });
+}
+
+TEST_CASE("an empty group joins at once", "[runtime]") {
+  test::run_coro([](Simulator& sim) -> asio::awaitable<void> {
+    TaskGroup group(sim.executor());
+    co_await group.join();
+    SUCCEED();
+  });
+}
