@@ -1,7 +1,14 @@
-#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <exception>
+
+#include "agents/cli/cli.hpp"
 
 int main(int argc, char** argv) {
-  CLI::App app("Fathom");
-  app.set_version_flag("--version", "fathom 0.1.0");
-  CLI11_PARSE(app, argc, argv);
+  using fathom::agents::ExitCode;
+  try {
+    return static_cast<int>(fathom::agents::run_cli({argv + 1, argv + argc}, fathom::process_env));
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "fathom: bug: %s (please report this with the command you ran)\n", error.what());
+    return static_cast<int>(ExitCode::bug);
+  }
 }

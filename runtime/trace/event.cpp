@@ -6,39 +6,33 @@
 namespace fathom::trace {
 namespace {
 
-struct Family {
-  std::string_view name;  ///< a whole type, or a prefix when it ends in a dot
-  Durability durability;
-};
-
-// In the order of ARCHITECTURE.md's life of a run. Whole names come before the prefix that would also match them.
 constexpr std::array kFamilies = {
-    Family{"model.delta", Durability::ephemeral},
-    Family{"tool.output", Durability::ephemeral},
-    Family{"prefill.progress", Durability::ephemeral},
-    Family{"heartbeat", Durability::ephemeral},
-    Family{"run.", Durability::durable},
-    Family{"workflow.", Durability::durable},
-    Family{"step.", Durability::durable},
-    Family{"gate.", Durability::durable},
-    Family{"artifact.", Durability::durable},
-    Family{"agent.", Durability::durable},
-    Family{"turn.", Durability::durable},
-    Family{"steer.", Durability::durable},
-    Family{"model.request", Durability::durable},
-    Family{"model.message", Durability::durable},
-    Family{"model.retry", Durability::durable},
-    Family{"model.failed", Durability::durable},
-    Family{"kv.", Durability::durable},
-    Family{"context.", Durability::durable},
-    Family{"compaction.", Durability::durable},
-    Family{"tool.", Durability::durable},
-    Family{"file.changed", Durability::durable},
-    Family{"process.", Durability::durable},
-    Family{"sandbox.denied", Durability::durable},
-    Family{"approval.", Durability::durable},
-    Family{"test.", Durability::durable},
-    Family{"guard.", Durability::durable},
+    EventFamily{"model.delta", Durability::ephemeral},
+    EventFamily{"tool.output", Durability::ephemeral},
+    EventFamily{"prefill.progress", Durability::ephemeral},
+    EventFamily{"heartbeat", Durability::ephemeral},
+    EventFamily{"run.", Durability::durable},
+    EventFamily{"workflow.", Durability::durable},
+    EventFamily{"step.", Durability::durable},
+    EventFamily{"gate.", Durability::durable},
+    EventFamily{"artifact.", Durability::durable},
+    EventFamily{"agent.", Durability::durable},
+    EventFamily{"turn.", Durability::durable},
+    EventFamily{"steer.", Durability::durable},
+    EventFamily{"model.request", Durability::durable},
+    EventFamily{"model.message", Durability::durable},
+    EventFamily{"model.retry", Durability::durable},
+    EventFamily{"model.failed", Durability::durable},
+    EventFamily{"kv.", Durability::durable},
+    EventFamily{"context.", Durability::durable},
+    EventFamily{"compaction.", Durability::durable},
+    EventFamily{"tool.", Durability::durable},
+    EventFamily{"file.changed", Durability::durable},
+    EventFamily{"process.", Durability::durable},
+    EventFamily{"sandbox.denied", Durability::durable},
+    EventFamily{"approval.", Durability::durable},
+    EventFamily{"test.", Durability::durable},
+    EventFamily{"guard.", Durability::durable},
 };
 
 constexpr bool is_word_char(char c) {
@@ -47,9 +41,11 @@ constexpr bool is_word_char(char c) {
 
 }  // namespace
 
+std::span<const EventFamily> event_families() { return kFamilies; }
+
 std::optional<Durability> durability_of(std::string_view type) {
   if (!is_event_type(type)) return std::nullopt;
-  for (const Family& family : kFamilies) {
+  for (const EventFamily& family : kFamilies) {
     const bool matches = family.name.ends_with('.') ? type.starts_with(family.name) : type == family.name;
     if (matches) return family.durability;
   }

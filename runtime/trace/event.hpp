@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -60,6 +61,15 @@ struct Event {
 
   friend bool operator==(const Event&, const Event&) = default;
 };
+
+/// A whole type ("model.request"), or when it ends in a dot all types that begin with it ("tool.").
+struct EventFamily {
+  std::string_view name;
+  Durability durability;
+};
+
+/// Everything this version emits. A whole name stands before a family that would match it too.
+[[nodiscard]] std::span<const EventFamily> event_families();
 
 /// The durability of a known type, by its family: "run.started" is of "run.". Nothing for a type this version does
 /// not know; readers pass those on, writers must not invent them.

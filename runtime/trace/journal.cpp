@@ -64,8 +64,9 @@ Result<> Journal::open_file() {
       return fail(ErrorCode::in_use, "journal " + path_.string() + ": another process is writing to it");
     return fail(system_error("lock journal " + path_.string(), errno));
   }
-  // The name itself must survive a power loss, or a synced event could lose its file.
-  return sync_dir(path_.parent_path());
+  // The name of a new file must survive a power loss too, or a synced event could lose its file.
+  const off_t size = ::lseek(fd_.get(), 0, SEEK_END);
+  return size > 0 ? Result<>{} : sync_dir(path_.parent_path());
 }
 
 namespace {

@@ -67,14 +67,14 @@ Result<JournalReader> JournalReader::open(const std::filesystem::path& path) {
 }
 
 Error JournalReader::damaged(std::uint64_t offset, const Error& why) const {
-  return {why.code == ErrorCode::io ? ErrorCode::io : ErrorCode::bad_data,
+  return {ErrorCode::bad_data,
           "journal " + name_ + ": damaged at byte " + std::to_string(offset) + " (after seq " +
               std::to_string(last_seq_) + "): " + why.message};
 }
 
 Result<std::optional<Event>> JournalReader::next() {
   const auto line = lines_.next();
-  if (!line) return fail(damaged(good_end_, line.error()));
+  if (!line) return fail(line.error().code == ErrorCode::bad_data ? damaged(good_end_, line.error()) : line.error());
   if (!*line) return std::nullopt;
   const std::uint64_t offset = (*line)->offset;
   Result<Event> event = codec_.decode_padded((*line)->text, (*line)->readable);

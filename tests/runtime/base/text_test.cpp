@@ -106,6 +106,7 @@ TEST_CASE("the nearest name is offered only when it is near", "[runtime]") {
   constexpr std::array<std::string_view, 3> kNames = {"allow", "deny", "replay"};
   CHECK(nearest("alow", kNames) == "allow");
   CHECK(nearest("repaly", kNames) == "replay");
+  CHECK(nearest("dney", kNames) == "deny");
   CHECK(nearest("xyz", kNames).empty());
   CHECK(nearest(std::string(10'000, 'a'), kNames).empty());
 }

@@ -1,0 +1,234 @@
+#include "agents/cli/cli.hpp"
+
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <csignal>
+#include <functional>
+#include <optional>
+
+#include "agents/cli/completion.hpp"
+#include "agents/cli/doctor.hpp"
+#include "agents/cli/terminal.hpp"
+#include "agents/cli/trace_command.hpp"
+#include "runtime/base/text.hpp"
+
+namespace fathom::agents {
+namespace {
+
+// What the parsed command will do. Set by the callback of the one sub-command that was chosen, run after parsing.
+using Command = std::function<Result<ExitCode>(Terminal&)>;
+
+struct Cli {
+  CLI::App app{"Fathom runs coding agents against repositories, with its own DeepSeek-V4 engine.", "fathom"};
+  const GetEnv& env;
+  ColourMode colour = ColourMode::automatic;
+  TraceOptions trace;
+  bool json = false;
+  std::string shell;
+  Command command;
+
+  explicit Cli(const GetEnv& environment) : env(environment) {}
+};
+
+// Runs a task that waits (for a file to grow, for time to pass) until it ends or Ctrl-C stops it.
+Result<ExitCode> run_waiting(const std::function<asio::awaitable<Result<>>(Clock&)>& start) {
+  asio::io_context io{1};
+  SystemClock clock;
+  asio::signal_set interrupts(io, SIGINT, SIGTERM);
+  std::optional<Result<>> result;
+  bool interrupted = false;
+  interrupts.async_wait([&](boost::system::error_code ec, int) {
+    if (ec) return;
+    interrupted = true;
+    io.stop();
+  });
+  asio::co_spawn(io, start(clock), [&](std::exception_ptr error, Result<> ended) {
+    if (error) std::rethrow_exception(error);
+    result = std::move(ended);
+    io.stop();
+  });
+  io.run();
+  if (interrupted) return ExitCode::interrupted;
+  if (!*result) return fail(result->error());
+  return ExitCode::ok;
+}
+
+void add_trace_filters(CLI::App& command, Cli& cli) {
+  command.add_option("FILE", cli.trace.file, "Journal of a run (.jsonl)")->required();
+  command.add_option("--type", cli.trace.types, "Only this type or family, such as tool.started or 'tool.'")
+      ->allow_extra_args(false);
+  command.add_option("--after", cli.trace.after_seq, "Only events behind this seq");
+  command.add_flag("--json", cli.json, "One JSON object a line, as in the journal");
+}
+
+void add_trace(Cli& cli) {
+  CLI::App* trace = cli.app.add_subcommand("trace", "Show, follow or replay the journal of a run");
+  trace->require_subcommand(1);
+  trace->footer("Examples:\n  fathom trace show run.jsonl --type tool.\n  fathom trace tail run.jsonl\n"
+                "  fathom trace replay run.jsonl --speed 10");
+
+  CLI::App* show = trace->add_subcommand("show", "Print every event");
+  add_trace_filters(*show, cli);
+  show->footer("Example:\n  fathom trace show run.jsonl --type tool. --type test. --json | jq .data");
+  show->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
+      TRY(trace_show(cli.trace, terminal));
+      return ExitCode::ok;
+    };
+  });
+
+  CLI::App* tail = trace->add_subcommand("tail", "Print the last events, then follow until the run has finished");
+  add_trace_filters(*tail, cli);
+  tail->add_option("-n,--last", cli.trace.last, "How many events to begin with")->capture_default_str();
+  tail->add_flag("!--no-follow", cli.trace.follow, "Stop after those");
+  tail->footer("Example:\n  fathom trace tail run.jsonl -n 50 --no-follow");
+  tail->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) {
+      return run_waiting([&](Clock& clock) { return trace_tail(cli.trace, terminal, clock); });
+    };
+  });
+
+  CLI::App* replay = trace->add_subcommand("replay", "Print the events at the pace they were recorded");
+  add_trace_filters(*replay, cli);
+  replay->add_option("--speed", cli.trace.speed, "Times as fast as recorded; 0 does not wait")
+      ->check(CLI::Range(0.0, 1e6))
+      ->capture_default_str();
+  replay->footer("Example:\n  fathom trace replay run.jsonl --speed 10\n(pauses of more than 2 s are shortened to 2 s)");
+  replay->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) {
+      return run_waiting([&](Clock& clock) { return trace_replay(cli.trace, terminal, clock); });
+    };
+  });
+}
+
+void add_doctor(Cli& cli) {
+  CLI::App* doctor = cli.app.add_subcommand("doctor", "Say what this build and machine offer, and what is missing");
+  doctor->add_flag("--json", cli.json, "One JSON object");
+  doctor->footer("Exit code 12 when something needed is missing.\nExample:\n  fathom doctor --json | jq .healthy");
+  doctor->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
+      const auto sections = examine(cli.env);
+      terminal.out(cli.json ? to_json(sections) : to_text(sections, terminal));
+      return is_healthy(sections) ? ExitCode::ok : ExitCode::infrastructure;
+    };
+  });
+}
+
+void describe(const CLI::App& app, std::vector<std::string> path, std::vector<CommandNode>& nodes) {
+  path.push_back(app.get_name());
+  CommandNode node{path, {}, {}};
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) node.options.push_back({"--" + name, option->get_description()});
+  const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
+  for (const CLI::App* command : commands) node.commands.push_back({command->get_name(), command->get_description()});
+  nodes.push_back(std::move(node));
+  for (const CLI::App* command : commands) describe(*command, path, nodes);
+}
+
+void add_completion(Cli& cli) {
+  CLI::App* completion = cli.app.add_subcommand("completion", "Print the completion script of a shell");
+  completion->add_option("SHELL", cli.shell, "bash, zsh or fish")->required();
+  completion->footer("Example:\n  source <(fathom completion bash)");
+  completion->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
+      std::vector<CommandNode> nodes;
+      describe(cli.app, {}, nodes);
+      terminal.out(TRY(completion_script(cli.shell, nodes)));
+      return ExitCode::ok;
+    };
+  });
+}
+
+void build(Cli& cli) {
+  cli.app.set_version_flag("--version", version_text(), "Print the version");
+  cli.app.require_subcommand(1);
+  const auto set_colour = [&cli](const std::string& when) {
+    if (when != "auto" && when != "always" && when != "never")
+      throw CLI::ValidationError("--color", "'" + to_printable(when) + "' is not auto, always or never");
+    cli.colour = when == "always"  ? ColourMode::always
+                 : when == "never" ? ColourMode::never
+                                   : ColourMode::automatic;
+  };
+  cli.app.add_option_function<std::string>("--color", set_colour, "auto, always or never (NO_COLOR is honoured)")
+      ->type_name("WHEN");
+  cli.app.footer("Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
+                 "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not found,\n"
+                 "69 in use, 73 disk full, 74 I/O, 77 permission, 78 certificate, 130 interrupted.");
+  add_doctor(cli);
+  add_trace(cli);
+  add_completion(cli);
+}
+
+// The command the person got to before the mistake: suggestions come from there.
+const CLI::App* deepest(const CLI::App* app) {
+  for (;;) {
+    const auto chosen = app->get_subcommands();
+    if (chosen.empty()) return app;
+    app = chosen.back();
+  }
+}
+
+std::string suggestion(const CLI::App& app, const std::string& word) {
+  std::vector<std::string> names;
+  for (const CLI::App* command : app.get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(command->get_name());
+  for (const CLI::Option* option : app.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  const std::vector<std::string_view> views(names.begin(), names.end());
+  const std::string_view near = nearest(word.substr(0, word.find('=')), views);
+  return near.empty() ? "" : " (did you mean '" + std::string(near) + "'?)";
+}
+
+// CLI11's exceptions in our words: what is wrong, the nearest name, where to read on.
+ExitCode report(const Cli& cli, const CLI::ParseError& error) {
+  const CLI::App* at = deepest(&cli.app);
+  std::string where = "fathom";
+  for (const CLI::App* app = &cli.app; app != at; where += " " + app->get_name()) app = app->get_subcommands().back();
+  std::string message = error.what();
+  // Unknown words are held by the app that met them; a missing sub-command often hides one as well.
+  auto extras = at->remaining();
+  if (extras.empty()) extras = cli.app.remaining(true);
+  if (!extras.empty())
+    message = "unknown " + std::string(extras.front().starts_with('-') ? "flag" : "command or argument") + " '" +
+              to_printable(extras.front()) + "'" + suggestion(*at, extras.front());
+  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::fprintf(stderr, "fathom: %s; see '%s --help'\n", message.c_str(), where.c_str());
+  return ExitCode::usage;
+}
+
+std::optional<ExitCode> parse(Cli& cli, const std::vector<std::string>& args) {
+  std::vector<std::string> reversed(args.rbegin(), args.rend());
+  try {
+    cli.app.parse(std::move(reversed));
+  } catch (const CLI::Success& help) {  // --help, --version
+    cli.app.exit(help);
+    return ExitCode::ok;
+  } catch (const CLI::ParseError& error) {
+    return report(cli, error);
+  }
+  cli.trace.format = cli.json ? TraceFormat::json : TraceFormat::human;
+  return std::nullopt;
+}
+
+}  // namespace
+
+ExitCode run_cli(const std::vector<std::string>& args, const GetEnv& env) {
+  Cli cli(env);
+  build(cli);
+  if (const auto done = parse(cli, args)) return *done;
+  Terminal terminal(cli.colour, env);
+  const auto run = [&]() -> Result<ExitCode> {
+    TRY(check_types(cli.trace.types));
+    const ExitCode code = TRY(cli.command(terminal));
+    TRY(terminal.flush());
+    return code;
+  };
+  const Result<ExitCode> result = run();
+  if (result) return *result;
+  terminal.note(to_printable(result.error().message));
+  return exit_code_of(result.error().code);
+}
+
+}  // namespace fathom::agents
