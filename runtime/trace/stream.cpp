@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <utility>
 
@@ -63,21 +64,36 @@ Result<std::unique_ptr<Subscriber>> Stream::subscribe(std::uint64_t after_seq) {
   if (subscribers_ >= kSubscribersMax)
     return fail(ErrorCode::too_large, "stream has " + std::to_string(kSubscribersMax) +
                                           " subscribers already: end one first");
-  UniqueFd fd(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(system_error("open journal " + path_.string(), errno));
+  if (!fd_) fd_.reset(::open(path_.c_str(), O_RDONLY | O_CLOEXEC));
+  if (!fd_) return fail(system_error("open journal " + path_.string(), errno));
   const std::uint64_t last = index_->end().seq;
   const Outcome outcome = after_seq > last    ? Outcome::unknown_seq
                           : after_seq == last ? Outcome::up_to_date
                                               : Outcome::replaying;
   // NOLINTNEXTLINE: the constructor is private, so make_unique cannot reach it
-  std::unique_ptr<Subscriber> subscriber(new Subscriber(*this, std::move(fd), outcome,
+  std::unique_ptr<Subscriber> subscriber(new Subscriber(*this, outcome,
                                                         index_->floor(std::min(after_seq, last))));
   TRY(subscriber->seek(std::min(after_seq, last)));
   return subscriber;
 }
 
-Subscriber::Subscriber(Stream& stream, UniqueFd fd, Outcome outcome, JournalIndex::Mark cursor)
-    : stream_(stream), fd_(std::move(fd)), outcome_(outcome), cursor_(cursor) {
+Result<Stream::Chunk> Stream::chunk_at(std::uint64_t offset, std::uint64_t end) {
+  for (const Chunk& chunk : chunks_)
+    if (chunk.bytes && chunk.offset == offset) return chunk;
+  auto bytes = std::make_shared<std::string>();
+  bytes->resize(std::min<std::uint64_t>(Subscriber::kBatchBytesMax, end - offset));
+  bytes->resize(TRY(read_at(fd_.get(), bytes->data(), bytes->size(), offset, path_.string())));
+  bytes->resize(bytes->rfind('\n') + 1);  // npos + 1 is 0
+  if (bytes->empty())
+    return fail(ErrorCode::bad_data, "journal " + path_.string() + " shrank while it was read");
+  const auto events = static_cast<std::uint64_t>(std::ranges::count(*bytes, '\n'));
+  Chunk& slot = chunks_[next_chunk_++ % chunks_.size()];
+  slot = {offset, events, std::move(bytes)};
+  return slot;
+}
+
+Subscriber::Subscriber(Stream& stream, Outcome outcome, JournalIndex::Mark cursor)
+    : stream_(stream), outcome_(outcome), cursor_(cursor) {
   ++stream_.subscribers_;
   const std::lock_guard lock(stream_.ring_mutex_);
   ring_cursor_ = stream_.ring_end_;  // ephemeral events of the past are of no use to a newcomer
@@ -86,34 +102,25 @@ Subscriber::Subscriber(Stream& stream, UniqueFd fd, Outcome outcome, JournalInde
 Subscriber::~Subscriber() { --stream_.subscribers_; }
 
 Result<> Subscriber::seek(std::uint64_t seq) {
-  std::string buffer;
+  const std::uint64_t end = stream_.index_->end().offset;
   while (cursor_.seq < seq) {
-    buffer.resize(kBatchBytesMax);
-    buffer.resize(TRY(read_at(fd_.get(), buffer.data(), buffer.size(), cursor_.offset, stream_.path_.string())));
+    const Stream::Chunk chunk = TRY(stream_.chunk_at(cursor_.offset, end));
+    const std::uint64_t skipped = std::min(seq - cursor_.seq, chunk.events);
     std::size_t at = 0;
-    while (cursor_.seq < seq) {
-      const std::size_t newline = buffer.find('\n', at);
-      if (newline == std::string::npos) break;
-      at = newline + 1;
-      ++cursor_.seq;
-    }
-    if (at == 0) return fail(ErrorCode::bad_data, "journal " + stream_.path_.string() + " shrank while it was read");
+    for (std::uint64_t i = 0; i < skipped; ++i) at = chunk.bytes->find('\n', at) + 1;
+    cursor_.seq += skipped;
     cursor_.offset += at;
   }
   return {};
 }
 
-Result<Batch> Subscriber::read_file(JournalIndex::Mark end) {
+Result<Batch> Subscriber::next_durable(JournalIndex::Mark end) {
+  Stream::Chunk chunk = TRY(stream_.chunk_at(cursor_.offset, end.offset));
   Batch batch;
-  const std::size_t want = std::min<std::uint64_t>(kBatchBytesMax, end.offset - cursor_.offset);
-  batch.lines.resize(want);
-  batch.lines.resize(TRY(read_at(fd_.get(), batch.lines.data(), want, cursor_.offset, stream_.path_.string())));
-  batch.lines.resize(batch.lines.rfind('\n') + 1);  // npos + 1 is 0
-  if (batch.lines.empty())
-    return fail(ErrorCode::bad_data, "journal " + stream_.path_.string() + " shrank while it was read");
   batch.from = cursor_.seq + 1;
-  cursor_.seq += static_cast<std::uint64_t>(std::ranges::count(batch.lines, '\n'));
-  cursor_.offset += batch.lines.size();
+  cursor_.seq += chunk.events;
+  cursor_.offset += chunk.bytes->size();
+  batch.bytes = std::move(chunk.bytes);
   batch.to = cursor_.seq;
   batch.live = cursor_.offset == end.offset;
   return batch;
@@ -126,6 +133,7 @@ bool Subscriber::take_ephemeral(Batch& batch) {
     dropped_ += ring_begin - ring_cursor_;
     ring_cursor_ = ring_begin;
   }
+  auto lines = std::make_shared<std::string>();
   while (ring_cursor_ < stream_.ring_end_) {
     const Stream::Ephemeral& event = stream_.ring_[ring_cursor_ - ring_begin];
     // Those behind a durable event that was not delivered yet must wait for it; those before it are implied by it.
@@ -133,25 +141,30 @@ bool Subscriber::take_ephemeral(Batch& batch) {
     if (event.at.seq < cursor_.seq) {
       ++dropped_;
     } else {
-      if (batch.lines.size() + event.line.size() > kBatchBytesMax) break;
-      batch.lines += event.line;
+      if (lines->size() + event.line.size() > kBatchBytesMax) break;
+      *lines += event.line;
     }
     ++ring_cursor_;
   }
   batch.from = batch.to = cursor_.seq;
   batch.durable = false;
   batch.live = true;
-  return !batch.lines.empty();
+  if (lines->empty()) return false;
+  batch.bytes = std::move(lines);
+  return true;
 }
 
 asio::awaitable<Result<Batch>> Subscriber::next() {
+  // Give way once a batch: whoever replays a long file must not hold up the others of this thread, and subscribers
+  // that take turns stand at the same place and share its chunk.
+  co_await asio::post(stream_.executor_, asio::use_awaitable);
   for (;;) {
     // Order matters: the flag first, then the looks (see Stream::wake).
     stream_.waiting_ = true;
     const bool closed = stream_.closed_;
     const JournalIndex::Mark end = stream_.index_->end();
     if (cursor_.offset < end.offset) {
-      auto batch = read_file(end);
+      auto batch = next_durable(end);
       if (batch) batch->ephemeral_dropped = std::exchange(dropped_, 0);
       co_return batch;
     }

@@ -2,10 +2,12 @@
 //
 // A subscriber reads the journal's own file, so replay and live are the same reader and join without gap or
 // duplicate, and a subscriber that is slow or never reads costs the writer nothing: it only falls behind on disk.
-// What the writer does per batch is to check one flag. Ephemeral events are not in the file; the latest of them wait
+// What the writer does per batch is to check one flag. Subscribers at the same place share one read of the file, so a
+// hundred watchers of a live run cost little more than one. Ephemeral events are not in the file; the latest of them wait
 // in one ring shared by all subscribers, and who is too slow for the ring misses some and is told how many.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
@@ -26,13 +28,16 @@ namespace fathom::trace {
 /// Some whole lines in order. Either durable events (from..to, contiguous) or ephemeral ones (from == to, the seq
 /// they stand behind).
 struct Batch {
-  std::string lines;  ///< encoded events, each with its newline; empty only when `ended`
+  std::shared_ptr<const std::string> bytes;  ///< shared with other subscribers; null only when `ended`
   std::uint64_t from = 0;
   std::uint64_t to = 0;
   bool durable = true;
   std::uint64_t ephemeral_dropped = 0;  ///< ephemeral events this subscriber missed since the batch before
   bool live = false;   ///< nothing newer was in the file when this was read: replay has reached the present
   bool ended = false;  ///< the stream was closed and everything was delivered
+
+  /// Encoded events, each with its newline.
+  [[nodiscard]] std::string_view lines() const { return bytes ? std::string_view(*bytes) : std::string_view(); }
 };
 
 /// How a subscription begins, as the trace protocol says it.
@@ -60,15 +65,14 @@ class Subscriber {
 
  private:
   friend class Stream;
-  Subscriber(Stream& stream, UniqueFd fd, Outcome outcome, JournalIndex::Mark cursor);
+  Subscriber(Stream& stream, Outcome outcome, JournalIndex::Mark cursor);
 
   /// Moves the cursor from a mark of the sparse index to just behind `seq`.
   Result<> seek(std::uint64_t seq);
-  Result<Batch> read_file(JournalIndex::Mark end);
+  Result<Batch> next_durable(JournalIndex::Mark end);
   bool take_ephemeral(Batch& batch);
 
   Stream& stream_;
-  UniqueFd fd_;
   Outcome outcome_;
   JournalIndex::Mark cursor_;
   std::uint64_t ring_cursor_;  ///< number of the next ephemeral event to look at
@@ -101,6 +105,15 @@ class Stream {
     Position at;
     std::string line;
   };
+  /// Whole lines of the file from `offset` on, read once for all who stand there.
+  struct Chunk {
+    std::uint64_t offset = 0;
+    std::uint64_t events = 0;
+    std::shared_ptr<const std::string> bytes;
+  };
+  static constexpr std::size_t kChunksKept = 8;
+
+  Result<Chunk> chunk_at(std::uint64_t offset, std::uint64_t end);
 
   void add_ephemeral(Position at, std::string_view line);
   void wake();
@@ -110,6 +123,9 @@ class Stream {
   std::filesystem::path path_;
   std::shared_ptr<const JournalIndex> index_;
   Signal news_;
+  UniqueFd fd_;  ///< opened for the first subscriber
+  std::array<Chunk, kChunksKept> chunks_;
+  std::size_t next_chunk_ = 0;
   std::size_t subscribers_ = 0;
   std::shared_ptr<Stream*> self_;       ///< a wake-up posted before our end finds us gone
   std::atomic<bool> waiting_ = false;   ///< a subscriber waits and nobody has posted a wake-up yet

@@ -28,15 +28,15 @@ struct Received {
 };
 
 void take(Received& received, const Batch& batch, EventCodec& codec) {
-  CHECK(batch.lines.size() <= Subscriber::kBatchBytesMax);
+  CHECK(batch.lines().size() <= Subscriber::kBatchBytesMax);
   received.dropped += batch.ephemeral_dropped;
   if (batch.durable && !batch.ended) {
     CHECK(batch.from == received.last_seq + 1);
   }
   std::size_t at = 0;
-  while (at < batch.lines.size()) {
-    const std::size_t newline = batch.lines.find('\n', at);
-    const Event event = codec.decode(std::string_view(batch.lines).substr(at, newline - at)).value();
+  while (at < batch.lines().size()) {
+    const std::size_t newline = batch.lines().find('\n', at);
+    const Event event = codec.decode(batch.lines().substr(at, newline - at)).value();
     at = newline + 1;
     if (event.durability == Durability::durable) {
       if (event.at.seq != received.last_seq + 1) FAIL("gap or duplicate at seq " << event.at.seq);
