@@ -1,11 +1,12 @@
 #include "agents/cli/doctor.hpp"
 
 #include <sys/statvfs.h>
+#include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <array>
 #include <boost/version.hpp>
+#include <cerrno>
 #include <nlohmann/json.hpp>
 
 #include "agents/cli/terminal.hpp"
@@ -67,14 +68,21 @@ Finding kernel_file(std::string name, const char* path, std::string_view wanted,
   return {std::move(name), good ? Health::ok : Health::missing, good ? "yes" : "no", good ? "" : std::move(fix)};
 }
 
+// Asks the kernel for its Landlock ABI version, which every process may do: the flag 1 creates nothing.
+Finding landlock() {
+  const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
+  if (abi > 0) return ok("landlock", "ABI " + std::to_string(abi));
+  return {"landlock", Health::missing, errno == EOPNOTSUPP ? "built in but switched off" : "no",
+          "boot a kernel of 5.13 or newer with landlock in its lsm= list"};
+}
+
 Section examine_kernel() {
   utsname name{};
   ::uname(&name);
   Section section{"kernel", {ok("release", std::string(name.release) + " " + name.machine)}};
   section.findings.push_back(kernel_file("seccomp", "/proc/sys/kernel/seccomp/actions_avail", "user_notif",
                                          "use a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER"));
-  section.findings.push_back(kernel_file("landlock", "/sys/kernel/security/lsm", "landlock",
-                                         "boot with lsm=landlock,… (kernel 5.13 or newer) and mount securityfs"));
+  section.findings.push_back(landlock());
   // 0 switches user namespaces off; kernels without the file have no such switch.
   const auto namespaces = read_file("/proc/sys/user/max_user_namespaces", kProcFileBytesMax);
   const bool off = namespaces && std::strtoull(namespaces->c_str(), nullptr, 10) == 0;
