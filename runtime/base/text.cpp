@@ -14,8 +14,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// What stands at the start of `text` (not empty): a well-formed sequence of `size` bytes, or an ill-formed
-// maximal subpart of `size` bytes.
+// What stands at the start of `text` (not empty): a well-formed sequence of `size` bytes, or an
+// ill-formed maximal subpart of `size` bytes.
 struct Sequence {
   std::size_t size;
   bool well_formed;
@@ -25,7 +25,8 @@ Sequence first_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t lead = byte(0);
   if (lead < 0x80) return {1, true};
-  // The second byte's range depends on the lead: this is what rules out overlong forms and surrogates.
+  // The second byte's range depends on the lead: this is what rules out overlong forms and
+  // surrogates.
   std::size_t size = 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;
@@ -101,7 +102,8 @@ std::string_view clip_suffix(std::string_view text, std::size_t bytes_max) {
   const std::size_t cut = text.size() - bytes_max;
   for (std::size_t back = 1; back <= 3 && back <= cut; ++back) {
     const Sequence sequence = first_sequence(text.substr(cut - back));
-    if (sequence.well_formed && sequence.size > back) return text.substr(cut - back + sequence.size);
+    if (sequence.well_formed && sequence.size > back)
+      return text.substr(cut - back + sequence.size);
     if (sequence.well_formed) break;
   }
   return text.substr(cut);
