@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -157,7 +156,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   for (std::string_view candidate : candidates) {
     if (candidate.size() > kWordBytesMax) continue;
     std::vector<std::size_t> row(candidate.size() + 1);
-    std::iota(row.begin(), row.end(), std::size_t{0});
+    for (std::size_t j = 0; j < row.size(); ++j) row[j] = j;
     for (std::size_t i = 0; i < word.size(); ++i) {
       std::size_t diagonal = std::exchange(row[0], i + 1);
       for (std::size_t j = 0; j < candidate.size(); ++j) {

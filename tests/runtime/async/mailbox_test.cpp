@@ -4,6 +4,7 @@
 #include "runtime/async/task_group.hpp"
 #include "tests/support/run_coro.hpp"
 
+#include <algorithm>
 #include <vector>
 
 using namespace fathom;
@@ -26,7 +27,7 @@ TEST_CASE("every value sent is received, in order, through a small mailbox", "[r
     group.spawn(receiver());
     co_await group.join();
     CHECK(received.size() == kValues);
-    CHECK(std::is_sorted(received.begin(), received.end()));
+    CHECK(std::ranges::is_sorted(received));
   });
 }
 
