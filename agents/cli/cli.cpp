@@ -1,27 +1,30 @@
 #include "agents/cli/cli.hpp"
 
-#include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-#include <csignal>
-#include <functional>
-#include <optional>
-
 #include "agents/cli/completion.hpp"
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
 #include "runtime/base/text.hpp"
 
+#include <CLI/CLI.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include <csignal>
+#include <functional>
+#include <optional>
+
 namespace fathom::agents {
 namespace {
 
-// What the parsed command will do. Set by the callback of the one sub-command that was chosen, run after parsing.
+// What the parsed command will do. Set by the callback of the one sub-command that was chosen, run
+// after parsing.
 using Command = std::function<Result<ExitCode>(Terminal&)>;
 
 struct Cli {
-  CLI::App app{"Fathom runs coding agents against repositories, with its own DeepSeek-V4 engine.", "fathom"};
+  CLI::App app{"Fathom runs coding agents against repositories, with its own DeepSeek-V4 engine.",
+               "fathom"};
   const GetEnv& env;
   ColourMode colour = ColourMode::automatic;
   TraceOptions trace;
@@ -57,7 +60,9 @@ Result<ExitCode> run_waiting(const std::function<asio::awaitable<Result<>>(Clock
 
 void add_trace_filters(CLI::App& command, Cli& cli) {
   command.add_option("FILE", cli.trace.file, "Journal of a run (.jsonl)")->required();
-  command.add_option("--type", cli.trace.types, "Only this type or family, such as tool.started or 'tool.'")
+  command
+      .add_option("--type", cli.trace.types,
+                  "Only this type or family, such as tool.started or 'tool.'")
       ->allow_extra_args(false);
   command.add_option("--after", cli.trace.after_seq, "Only events behind this seq");
   command.add_flag("--json", cli.json, "One JSON object a line, as in the journal");
@@ -66,12 +71,14 @@ void add_trace_filters(CLI::App& command, Cli& cli) {
 void add_trace(Cli& cli) {
   CLI::App* trace = cli.app.add_subcommand("trace", "Show, follow or replay the journal of a run");
   trace->require_subcommand(1);
-  trace->footer("Examples:\n  fathom trace show run.jsonl --type tool.\n  fathom trace tail run.jsonl\n"
-                "  fathom trace replay run.jsonl --speed 10");
+  trace->footer(
+      "Examples:\n  fathom trace show run.jsonl --type tool.\n  fathom trace tail run.jsonl\n"
+      "  fathom trace replay run.jsonl --speed 10");
 
   CLI::App* show = trace->add_subcommand("show", "Print every event");
   add_trace_filters(*show, cli);
-  show->footer("Example:\n  fathom trace show run.jsonl --type tool. --type test. --json | jq .data");
+  show->footer(
+      "Example:\n  fathom trace show run.jsonl --type tool. --type test. --json | jq .data");
   show->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
       TRY(trace_show(cli.trace, terminal));
@@ -79,9 +86,11 @@ void add_trace(Cli& cli) {
     };
   });
 
-  CLI::App* tail = trace->add_subcommand("tail", "Print the last events, then follow until the run has finished");
+  CLI::App* tail = trace->add_subcommand(
+      "tail", "Print the last events, then follow until the run has finished");
   add_trace_filters(*tail, cli);
-  tail->add_option("-n,--last", cli.trace.last, "How many events to begin with")->capture_default_str();
+  tail->add_option("-n,--last", cli.trace.last, "How many events to begin with")
+      ->capture_default_str();
   tail->add_flag("!--no-follow", cli.trace.follow, "Stop after those");
   tail->footer("Example:\n  fathom trace tail run.jsonl -n 50 --no-follow");
   tail->callback([&cli] {
@@ -90,12 +99,15 @@ void add_trace(Cli& cli) {
     };
   });
 
-  CLI::App* replay = trace->add_subcommand("replay", "Print the events at the pace they were recorded");
+  CLI::App* replay =
+      trace->add_subcommand("replay", "Print the events at the pace they were recorded");
   add_trace_filters(*replay, cli);
   replay->add_option("--speed", cli.trace.speed, "Times as fast as recorded; 0 does not wait")
       ->check(CLI::Range(0.0, 1e6))
       ->capture_default_str();
-  replay->footer("Example:\n  fathom trace replay run.jsonl --speed 10\n(pauses of more than 2 s are shortened to 2 s)");
+  replay->footer(
+      "Example:\n  fathom trace replay run.jsonl --speed 10\n(pauses of more than 2 s are "
+      "shortened to 2 s)");
   replay->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) {
       return run_waiting([&](Clock& clock) { return trace_replay(cli.trace, terminal, clock); });
@@ -104,9 +116,12 @@ void add_trace(Cli& cli) {
 }
 
 void add_doctor(Cli& cli) {
-  CLI::App* doctor = cli.app.add_subcommand("doctor", "Say what this build and machine offer, and what is missing");
+  CLI::App* doctor = cli.app.add_subcommand(
+      "doctor", "Say what this build and machine offer, and what is missing");
   doctor->add_flag("--json", cli.json, "One JSON object");
-  doctor->footer("Exit code 12 when something needed is missing.\nExample:\n  fathom doctor --json | jq .healthy");
+  doctor->footer(
+      "Exit code 12 when something needed is missing.\nExample:\n  fathom doctor --json | jq "
+      ".healthy");
   doctor->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
       const auto sections = examine(cli.env);
@@ -120,15 +135,18 @@ void describe(const CLI::App& app, std::vector<std::string> path, std::vector<Co
   path.push_back(app.get_name());
   CommandNode node{path, {}, {}};
   for (const CLI::Option* option : app.get_options())
-    for (const std::string& name : option->get_lnames()) node.options.push_back({"--" + name, option->get_description()});
+    for (const std::string& name : option->get_lnames())
+      node.options.push_back({"--" + name, option->get_description()});
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
-  for (const CLI::App* command : commands) node.commands.push_back({command->get_name(), command->get_description()});
+  for (const CLI::App* command : commands)
+    node.commands.push_back({command->get_name(), command->get_description()});
   nodes.push_back(std::move(node));
   for (const CLI::App* command : commands) describe(*command, path, nodes);
 }
 
 void add_completion(Cli& cli) {
-  CLI::App* completion = cli.app.add_subcommand("completion", "Print the completion script of a shell");
+  CLI::App* completion =
+      cli.app.add_subcommand("completion", "Print the completion script of a shell");
   completion->add_option("SHELL", cli.shell, "bash, zsh or fish")->required();
   completion->footer("Example:\n  source <(fathom completion bash)");
   completion->callback([&cli] {
@@ -146,16 +164,21 @@ void build(Cli& cli) {
   cli.app.require_subcommand(1);
   const auto set_colour = [&cli](const std::string& when) {
     if (when != "auto" && when != "always" && when != "never")
-      throw CLI::ValidationError("--color", "'" + to_printable(when) + "' is not auto, always or never");
+      throw CLI::ValidationError("--color",
+                                 "'" + to_printable(when) + "' is not auto, always or never");
     cli.colour = when == "always"  ? ColourMode::always
                  : when == "never" ? ColourMode::never
                                    : ColourMode::automatic;
   };
-  cli.app.add_option_function<std::string>("--color", set_colour, "auto, always or never (NO_COLOR is honoured)")
+  cli.app
+      .add_option_function<std::string>("--color", set_colour,
+                                        "auto, always or never (NO_COLOR is honoured)")
       ->type_name("WHEN");
-  cli.app.footer("Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
-                 "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not found,\n"
-                 "69 in use, 73 disk full, 74 I/O, 77 permission, 78 certificate, 130 interrupted.");
+  cli.app.footer(
+      "Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
+      "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not "
+      "found,\n"
+      "69 in use, 73 disk full, 74 I/O, 77 permission, 78 certificate, 130 interrupted.");
   add_doctor(cli);
   add_trace(cli);
   add_completion(cli);
@@ -185,13 +208,15 @@ std::string suggestion(const CLI::App& app, const std::string& word) {
 ExitCode report(const Cli& cli, const CLI::ParseError& error) {
   const CLI::App* at = deepest(&cli.app);
   std::string where = "fathom";
-  for (const CLI::App* app = &cli.app; app != at; where += " " + app->get_name()) app = app->get_subcommands().back();
+  for (const CLI::App* app = &cli.app; app != at; where += " " + app->get_name())
+    app = app->get_subcommands().back();
   std::string message = error.what();
   // Unknown words are held by the app that met them; a missing sub-command often hides one as well.
   auto extras = at->remaining();
   if (extras.empty()) extras = cli.app.remaining(true);
   if (!extras.empty())
-    message = "unknown " + std::string(extras.front().starts_with('-') ? "flag" : "command or argument") + " '" +
+    message = "unknown " +
+              std::string(extras.front().starts_with('-') ? "flag" : "command or argument") + " '" +
               to_printable(extras.front()) + "'" + suggestion(*at, extras.front());
   std::replace(message.begin(), message.end(), '\n', ' ');
   std::fprintf(stderr, "fathom: %s; see '%s --help'\n", message.c_str(), where.c_str());

@@ -1,9 +1,9 @@
 #include "agents/cli/completion.hpp"
 
+#include "runtime/base/text.hpp"
+
 #include <array>
 #include <string_view>
-
-#include "runtime/base/text.hpp"
 
 namespace fathom::agents {
 namespace {
@@ -66,7 +66,8 @@ std::string zsh_script(const std::vector<CommandNode>& nodes) {
       "    next=\"$path_ $word\"\n"
       "    case \"$next\" in\n";
   for (const CommandNode& node : nodes)
-    if (node.path.size() > 1) out += "      " + quoted(joined(node.path)) + ") path_=\"$next\" ;;\n";
+    if (node.path.size() > 1)
+      out += "      " + quoted(joined(node.path)) + ") path_=\"$next\" ;;\n";
   out +=
       "    esac\n"
       "  done\n"
@@ -74,7 +75,8 @@ std::string zsh_script(const std::vector<CommandNode>& nodes) {
   for (const CommandNode& node : nodes) {
     out += "    " + quoted(joined(node.path)) + ") entries=(";
     for (const auto* words : {&node.commands, &node.options})
-      for (const CommandWord& word : *words) out += "\n      " + quoted(word.name + ":" + word.help);
+      for (const CommandWord& word : *words)
+        out += "\n      " + quoted(word.name + ":" + word.help);
     out += ") ;;\n";
   }
   out +=
@@ -91,18 +93,20 @@ std::string fish_script(const std::vector<CommandNode>& nodes) {
     // The condition: every word of the path was typed, and no sub-command of this node yet.
     std::string condition;
     for (std::size_t i = 1; i < node.path.size(); ++i)
-      condition += std::string(condition.empty() ? "" : "; and ") + "__fish_seen_subcommand_from " + node.path[i];
+      condition += std::string(condition.empty() ? "" : "; and ") + "__fish_seen_subcommand_from " +
+                   node.path[i];
     std::string children;
     for (const CommandWord& word : node.commands) children += " " + word.name;
     if (!children.empty())
-      condition += std::string(condition.empty() ? "" : "; and ") + "not __fish_seen_subcommand_from" + children;
+      condition += std::string(condition.empty() ? "" : "; and ") +
+                   "not __fish_seen_subcommand_from" + children;
     const std::string start = "complete -c fathom -n " + quoted(condition);
     for (const CommandWord& word : node.commands)
       out += start + " -f -a " + word.name + " -d " + quoted(word.help) + "\n";
     for (const CommandWord& word : node.options) {
       const bool is_long = word.name.starts_with("--");
-      out += start + (is_long ? " -l " + word.name.substr(2) : " -s " + word.name.substr(1)) + " -d " +
-             quoted(word.help) + "\n";
+      out += start + (is_long ? " -l " + word.name.substr(2) : " -s " + word.name.substr(1)) +
+             " -d " + quoted(word.help) + "\n";
     }
   }
   return out;
@@ -110,7 +114,8 @@ std::string fish_script(const std::vector<CommandNode>& nodes) {
 
 }  // namespace
 
-Result<std::string> completion_script(const std::string& shell, const std::vector<CommandNode>& nodes) {
+Result<std::string> completion_script(const std::string& shell,
+                                      const std::vector<CommandNode>& nodes) {
   if (shell == "bash") return bash_script(nodes);
   if (shell == "zsh") return zsh_script(nodes);
   if (shell == "fish") return fish_script(nodes);

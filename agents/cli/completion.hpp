@@ -1,10 +1,10 @@
 // Shell completion, generated from the commands themselves so that it cannot fall behind them.
 #pragma once
 
+#include "runtime/base/result.hpp"
+
 #include <string>
 #include <vector>
-
-#include "runtime/base/result.hpp"
 
 namespace fathom::agents {
 
@@ -21,6 +21,7 @@ struct CommandNode {
 };
 
 /// The script for `shell`: bash, zsh or fish. Files complete where no command word fits.
-Result<std::string> completion_script(const std::string& shell, const std::vector<CommandNode>& nodes);
+Result<std::string> completion_script(const std::string& shell,
+                                      const std::vector<CommandNode>& nodes);
 
 }  // namespace fathom::agents

@@ -1,32 +1,36 @@
 #include "agents/cli/doctor.hpp"
 
+#include "agents/cli/terminal.hpp"
+#include "engine/cpu/cpu_info.hpp"
+#include "runtime/base/file.hpp"
+#include "runtime/base/text.hpp"
+
+#include <boost/version.hpp>
+#include <nlohmann/json.hpp>
+
 #include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#include <boost/version.hpp>
 #include <cerrno>
-#include <nlohmann/json.hpp>
-
-#include "agents/cli/terminal.hpp"
-#include "engine/cpu/cpu_info.hpp"
-#include "runtime/base/file.hpp"
-#include "runtime/base/text.hpp"
 
 namespace fathom::agents {
 namespace {
 
 constexpr std::size_t kProcFileBytesMax = 1024 * 1024;
 
-Finding ok(std::string name, std::string value) { return {std::move(name), Health::ok, std::move(value), ""}; }
+Finding ok(std::string name, std::string value) {
+  return {std::move(name), Health::ok, std::move(value), ""};
+}
 
 Section examine_build() {
   const std::string sanitizers = FATHOM_BUILD_SANITIZE;
-  return {"build",
-          {ok("version", FATHOM_VERSION), ok("compiler", __VERSION__), ok("type", FATHOM_BUILD_TYPE),
-           ok("sanitizers", sanitizers.empty() ? "none" : sanitizers), ok("boost", BOOST_LIB_VERSION),
-           ok("cuda", "not built in")}};
+  return {
+      "build",
+      {ok("version", FATHOM_VERSION), ok("compiler", __VERSION__), ok("type", FATHOM_BUILD_TYPE),
+       ok("sanitizers", sanitizers.empty() ? "none" : sanitizers), ok("boost", BOOST_LIB_VERSION),
+       ok("cuda", "not built in")}};
 }
 
 Section examine_cpu() {
@@ -36,8 +40,9 @@ Section examine_cpu() {
   for (const engine::CpuFeature& feature : info.features)
     if (feature.present) present += (present.empty() ? "" : " ") + feature.name;
   const bool fast = present.find("avx2") != std::string::npos || info.features.empty();
-  section.findings.push_back({"features", fast ? Health::ok : Health::note, present.empty() ? "none" : present,
-                              fast ? "" : "the engine runs, slowly: it is made for AVX2 and newer"});
+  section.findings.push_back(
+      {"features", fast ? Health::ok : Health::note, present.empty() ? "none" : present,
+       fast ? "" : "the engine runs, slowly: it is made for AVX2 and newer"});
   return section;
 }
 
@@ -56,19 +61,24 @@ Section examine_memory() {
   section.findings.push_back(ok("available", format_bytes(meminfo(*info, "MemAvailable:"))));
   const auto limit = read_file("/sys/fs/cgroup/memory.max", kProcFileBytesMax);
   if (limit && !limit->starts_with("max"))
-    section.findings.push_back(ok("cgroup_limit", format_bytes(std::strtoull(limit->c_str(), nullptr, 10))));
+    section.findings.push_back(
+        ok("cgroup_limit", format_bytes(std::strtoull(limit->c_str(), nullptr, 10))));
   return section;
 }
 
 Finding kernel_file(std::string name, const char* path, std::string_view wanted, std::string fix) {
   auto text = read_file(path, kProcFileBytesMax);
-  if (!text) return {std::move(name), Health::note, "unknown (no " + std::string(path) + ")", std::move(fix)};
+  if (!text)
+    return {std::move(name), Health::note, "unknown (no " + std::string(path) + ")",
+            std::move(fix)};
   while (text->ends_with('\n')) text->pop_back();
   const bool good = text->find(wanted) != std::string::npos;
-  return {std::move(name), good ? Health::ok : Health::missing, good ? "yes" : "no", good ? "" : std::move(fix)};
+  return {std::move(name), good ? Health::ok : Health::missing, good ? "yes" : "no",
+          good ? "" : std::move(fix)};
 }
 
-// Asks the kernel for its Landlock ABI version, which every process may do: the flag 1 creates nothing.
+// Asks the kernel for its Landlock ABI version, which every process may do: the flag 1 creates
+// nothing.
 Finding landlock() {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
   if (abi > 0) return ok("landlock", "ABI " + std::to_string(abi));
@@ -80,32 +90,38 @@ Section examine_kernel() {
   utsname name{};
   ::uname(&name);
   Section section{"kernel", {ok("release", std::string(name.release) + " " + name.machine)}};
-  section.findings.push_back(kernel_file("seccomp", "/proc/sys/kernel/seccomp/actions_avail", "user_notif",
-                                         "use a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER"));
+  section.findings.push_back(
+      kernel_file("seccomp", "/proc/sys/kernel/seccomp/actions_avail", "user_notif",
+                  "use a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER"));
   section.findings.push_back(landlock());
   // 0 switches user namespaces off; kernels without the file have no such switch.
   const auto namespaces = read_file("/proc/sys/user/max_user_namespaces", kProcFileBytesMax);
   const bool off = namespaces && std::strtoull(namespaces->c_str(), nullptr, 10) == 0;
-  section.findings.push_back({"user_namespaces", off ? Health::missing : Health::ok, off ? "switched off" : "yes",
+  section.findings.push_back({"user_namespaces", off ? Health::missing : Health::ok,
+                              off ? "switched off" : "yes",
                               off ? "sysctl user.max_user_namespaces=10000" : ""});
   section.findings.push_back(kernel_file("cgroup_v2", "/sys/fs/cgroup/cgroup.controllers", "",
                                          "mount the unified cgroup hierarchy at /sys/fs/cgroup"));
   return section;
 }
 
-// Whether we could create files below `dir`: asked of the nearest folder that exists, creating none.
+// Whether we could create files below `dir`: asked of the nearest folder that exists, creating
+// none.
 Finding writable(std::string name, const Result<std::filesystem::path>& dir) {
   if (!dir) return {std::move(name), Health::missing, dir.error().message, "set HOME"};
   std::filesystem::path at = *dir;
   std::error_code ignored;
   while (!std::filesystem::exists(at, ignored) && at.has_relative_path()) at = at.parent_path();
   if (::access(at.c_str(), W_OK | X_OK) != 0)
-    return {std::move(name), Health::missing, dir->string() + " (cannot write to " + at.string() + ")",
+    return {std::move(name), Health::missing,
+            dir->string() + " (cannot write to " + at.string() + ")",
             "make it writable, or set XDG_STATE_HOME and XDG_CACHE_HOME to folders that are"};
-  struct statvfs disk {};
-  const auto free = ::statvfs(at.c_str(), &disk) == 0
-                        ? ", " + format_bytes(static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize) + " free"
-                        : "";
+  struct statvfs disk{};
+  const auto free =
+      ::statvfs(at.c_str(), &disk) == 0
+          ? ", " + format_bytes(static_cast<unsigned long long>(disk.f_bavail) * disk.f_frsize) +
+                " free"
+          : "";
   return ok(std::move(name), dir->string() + free);
 }
 
@@ -114,8 +130,9 @@ Section examine_files(const GetEnv& env) {
   std::string store = env("SSL_CERT_FILE");
   if (store.empty()) store = "/etc/ssl/certs/ca-certificates.crt";
   const bool there = ::access(store.c_str(), R_OK) == 0;
-  section.findings.push_back({"certificates", there ? Health::ok : Health::note, there ? store : "none at " + store,
-                              there ? "" : "apt-get install ca-certificates (https engines need it)"});
+  section.findings.push_back(
+      {"certificates", there ? Health::ok : Health::note, there ? store : "none at " + store,
+       there ? "" : "apt-get install ca-certificates (https engines need it)"});
   return section;
 }
 
@@ -164,12 +181,14 @@ bool is_healthy(const std::vector<Section>& sections) {
 }
 
 std::string to_json(const std::vector<Section>& sections) {
-  nlohmann::ordered_json json = {{"healthy", is_healthy(sections)}, {"sections", nlohmann::ordered_json::object()}};
+  nlohmann::ordered_json json = {{"healthy", is_healthy(sections)},
+                                 {"sections", nlohmann::ordered_json::object()}};
   for (const Section& section : sections) {
     nlohmann::ordered_json findings = nlohmann::ordered_json::array();
     for (const Finding& finding : section.findings) {
-      nlohmann::ordered_json entry = {
-          {"name", finding.name}, {"health", name_of(finding.health)}, {"value", to_valid_utf8(finding.value)}};
+      nlohmann::ordered_json entry = {{"name", finding.name},
+                                      {"health", name_of(finding.health)},
+                                      {"value", to_valid_utf8(finding.value)}};
       if (!finding.fix.empty()) entry["fix"] = finding.fix;
       findings.push_back(std::move(entry));
     }
@@ -187,15 +206,19 @@ std::string to_text(const std::vector<Section>& sections, const Terminal& termin
       const Colour colour = finding.health == Health::ok     ? Colour::green
                             : finding.health == Health::note ? Colour::yellow
                                                              : Colour::red;
-      const std::string_view mark = finding.health == Health::ok ? "+" : finding.health == Health::note ? "~" : "-";
+      const std::string_view mark = finding.health == Health::ok     ? "+"
+                                    : finding.health == Health::note ? "~"
+                                                                     : "-";
       std::string name = finding.name;
       name.resize(std::max(name.size() + 1, kNameColumns), ' ');
       out += "  " + terminal.paint(colour, mark) + " " + name + to_printable(finding.value) + "\n";
-      if (!finding.fix.empty()) out += "      " + std::string(kNameColumns - 2, ' ') + "fix: " + finding.fix + "\n";
+      if (!finding.fix.empty())
+        out += "      " + std::string(kNameColumns - 2, ' ') + "fix: " + finding.fix + "\n";
     }
   }
-  out += is_healthy(sections) ? "nothing needed is missing\n"
-                              : "something needed is missing: see the lines marked '-' and their fixes\n";
+  out += is_healthy(sections)
+             ? "nothing needed is missing\n"
+             : "something needed is missing: see the lines marked '-' and their fixes\n";
   return out;
 }
 

@@ -2,10 +2,10 @@
 // Facts only; the functional probes of the sandbox are its own.
 #pragma once
 
+#include "runtime/base/paths.hpp"
+
 #include <string>
 #include <vector>
-
-#include "runtime/base/paths.hpp"
 
 namespace fathom::agents {
 
@@ -16,7 +16,7 @@ enum class Health : unsigned char {
 };
 
 struct Finding {
-  std::string name;   ///< stable, snake_case: scripts read it
+  std::string name;  ///< stable, snake_case: scripts read it
   Health health = Health::ok;
   std::string value;  ///< what was found
   std::string fix;    ///< the smallest command or change that mends it, empty when healthy
@@ -27,13 +27,15 @@ struct Section {
   std::vector<Finding> findings;
 };
 
-/// Looks at the build and the machine. Reads files and asks the kernel; changes nothing, starts nothing.
+/// Looks at the build and the machine. Reads files and asks the kernel; changes nothing, starts
+/// nothing.
 std::vector<Section> examine(const GetEnv& env);
 
 /// True when nothing needed is missing.
 [[nodiscard]] bool is_healthy(const std::vector<Section>& sections);
 
-/// One JSON object: {"healthy":bool,"sections":{NAME:[{name,health,value,fix?}]}}, newline included.
+/// One JSON object: {"healthy":bool,"sections":{NAME:[{name,health,value,fix?}]}}, newline
+/// included.
 [[nodiscard]] std::string to_json(const std::vector<Section>& sections);
 
 class Terminal;

@@ -1,4 +1,5 @@
-// The exit codes of the program, in one place. Scripts depend on them: a number never changes its meaning.
+// The exit codes of the program, in one place. Scripts depend on them: a number never changes its
+// meaning.
 #pragma once
 
 #include "runtime/base/result.hpp"
@@ -15,7 +16,7 @@ enum class ExitCode : int {
   budget = 14,          ///< the budget is spent
   // Of bad input and a bad environment; 64 to 78 follow sysexits.h where it has a fitting name.
   usage = 64,         ///< wrong flag, argument or document
-  bad_data = 65,      ///< bytes that do not have the form they should have (damaged journal, invalid UTF-8)
+  bad_data = 65,      ///< bytes without the form they should have (damaged journal, invalid UTF-8)
   not_found = 66,     ///< no such file, run or host
   too_large = 68,     ///< a named bound would be exceeded
   in_use = 69,        ///< the port, lock or name is taken

@@ -1,12 +1,12 @@
 // Terminal: where a command's words go. Data to standard output, everything else to standard error.
 #pragma once
 
+#include "runtime/base/paths.hpp"
+#include "runtime/base/result.hpp"
+
 #include <cstdio>
 #include <string>
 #include <string_view>
-
-#include "runtime/base/paths.hpp"
-#include "runtime/base/result.hpp"
 
 namespace fathom::agents {
 
@@ -15,8 +15,8 @@ enum class ColourMode : unsigned char { automatic, always, never };
 
 class Terminal {
  public:
-  /// `automatic` colours only what a person looks at: a terminal, TERM not "dumb", NO_COLOR unset or empty.
-  /// Data goes to `out`, which stays the caller's.
+  /// `automatic` colours only what a person looks at: a terminal, TERM not "dumb", NO_COLOR unset
+  /// or empty. Data goes to `out`, which stays the caller's.
   Terminal(ColourMode mode, const GetEnv& env, std::FILE* out = stdout);
 
   /// `text` in a colour, or as it is. The text must already be printable (runtime/base/text.hpp).
@@ -26,8 +26,8 @@ class Terminal {
   /// One line of advice or progress on standard error.
   void note(std::string_view text);
 
-  /// Everything written so far has left the process. `disk_full` and the like when it has not: a command that
-  /// loses its output must not exit 0.
+  /// Everything written so far has left the process. `disk_full` and the like when it has not: a
+  /// command that loses its output must not exit 0.
   Result<> flush();
 
   /// Columns of the terminal, or 0 when the output is none.

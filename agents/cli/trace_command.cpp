@@ -1,12 +1,12 @@
 #include "agents/cli/trace_command.hpp"
 
-#include <algorithm>
-#include <deque>
-#include <optional>
-
 #include "runtime/base/text.hpp"
 #include "runtime/trace/event_json.hpp"
 #include "runtime/trace/journal_reader.hpp"
+
+#include <algorithm>
+#include <deque>
+#include <optional>
 
 namespace fathom::agents {
 namespace {
@@ -15,7 +15,8 @@ using namespace std::chrono_literals;
 using trace::Event;
 using trace::JournalReader;
 
-constexpr Duration kPollInterval = 100ms;  // a file on any file system can be polled; inotify misses network mounts
+constexpr Duration kPollInterval =
+    100ms;  // a file on any file system can be polled; inotify misses network mounts
 
 bool matches(const std::vector<std::string>& types, const std::string& type) {
   if (types.empty()) return true;
@@ -68,15 +69,17 @@ Result<> check_types(const std::vector<std::string>& types) {
   std::vector<std::string_view> names;
   for (const trace::EventFamily& family : trace::event_families()) names.push_back(family.name);
   for (const std::string& type : types) {
-    // "model." is no family of its own and still means something: several whole types begin with it.
-    const bool prefix = type.ends_with('.') && std::ranges::any_of(names, [&](std::string_view name) {
-                          return name.starts_with(type);
-                        });
+    // "model." is no family of its own and still means something: several whole types begin with
+    // it.
+    const bool prefix =
+        type.ends_with('.') &&
+        std::ranges::any_of(names, [&](std::string_view name) { return name.starts_with(type); });
     if (prefix || trace::durability_of(type)) continue;
     const std::string_view near = nearest(type, names);
-    return fail(ErrorCode::usage, "--type " + to_printable(type) + ": no such event type or family" +
-                                      (near.empty() ? std::string(" (a family ends in a dot: 'tool.')")
-                                                    : " (did you mean '" + std::string(near) + "'?)"));
+    return fail(ErrorCode::usage,
+                "--type " + to_printable(type) + ": no such event type or family" +
+                    (near.empty() ? std::string(" (a family ends in a dot: 'tool.')")
+                                  : " (did you mean '" + std::string(near) + "'?)"));
   }
   return {};
 }
@@ -92,10 +95,12 @@ std::string to_line(const Event& event, const Terminal& terminal, std::size_t co
   std::string data = to_printable(event.what.data);
   if (columns > used + 8 && data.size() > columns - used)
     data = std::string(clip_prefix(data, columns - used - 1)) + "…";
-  const Colour colour = event.what.type.ends_with(".failed") || event.what.type.ends_with(".denied") ? Colour::red
+  const Colour colour = event.what.type.ends_with(".failed") || event.what.type.ends_with(".denied")
+                            ? Colour::red
                         : event.durability == trace::Durability::ephemeral ? Colour::dim
                                                                            : Colour::cyan;
-  return terminal.paint(Colour::dim, seq + " " + time) + " " + terminal.paint(colour, type) + " " + data + "\n";
+  return terminal.paint(Colour::dim, seq + " " + time) + " " + terminal.paint(colour, type) + " " +
+         data + "\n";
 }
 
 Result<> trace_show(const TraceOptions& options, Terminal& terminal) {
@@ -151,11 +156,14 @@ asio::awaitable<Result<>> trace_replay(TraceOptions options, Terminal& terminal,
     CO_TRY(std::optional<Event> event, reader.next());
     if (!event) break;
     if (!printer.wants(*event)) continue;
-    // The monotonic clock starts anew when a run is resumed on another boot: a step back is no pause.
+    // The monotonic clock starts anew when a run is resumed on another boot: a step back is no
+    // pause.
     if (last_ns && options.speed > 0 && event->mono_ns > *last_ns) {
       const Duration recorded = std::chrono::nanoseconds(event->mono_ns - *last_ns);
-      const std::chrono::duration<double, std::nano> paced(static_cast<double>(recorded.count()) / options.speed);
-      const Duration pause = paced > options.gap_max ? options.gap_max : std::chrono::duration_cast<Duration>(paced);
+      const std::chrono::duration<double, std::nano> paced(static_cast<double>(recorded.count()) /
+                                                           options.speed);
+      const Duration pause =
+          paced > options.gap_max ? options.gap_max : std::chrono::duration_cast<Duration>(paced);
       CO_TRY_VOID(terminal.flush());
       co_await clock.sleep_for(pause);
     }

@@ -1,16 +1,17 @@
 // fathom trace: show, follow and replay a run's journal.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <cstdint>
-#include <filesystem>
-#include <string>
-#include <vector>
-
 #include "agents/cli/terminal.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/base/result.hpp"
 #include "runtime/trace/event.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
 
 namespace fathom::agents {
 
@@ -21,9 +22,9 @@ struct TraceOptions {
   TraceFormat format = TraceFormat::human;
   std::vector<std::string> types;  ///< whole types or families ("tool."); empty shows all
   std::uint64_t after_seq = 0;
-  std::uint64_t last = 10;         ///< tail: how many events to begin with
-  bool follow = true;              ///< tail: wait for more
-  double speed = 1;                ///< replay: times as fast as recorded; 0 does not wait at all
+  std::uint64_t last = 10;  ///< tail: how many events to begin with
+  bool follow = true;       ///< tail: wait for more
+  double speed = 1;         ///< replay: times as fast as recorded; 0 does not wait at all
   Duration gap_max = std::chrono::seconds(2);  ///< replay: longer pauses are shortened to this
 };
 
@@ -40,6 +41,7 @@ asio::awaitable<Result<>> trace_tail(TraceOptions options, Terminal& terminal, C
 asio::awaitable<Result<>> trace_replay(TraceOptions options, Terminal& terminal, Clock& clock);
 
 /// One event as a line for people: seq, time of day, type, data clipped to `columns` (0: whole).
-[[nodiscard]] std::string to_line(const trace::Event& event, const Terminal& terminal, std::size_t columns);
+[[nodiscard]] std::string to_line(const trace::Event& event, const Terminal& terminal,
+                                  std::size_t columns);
 
 }  // namespace fathom::agents

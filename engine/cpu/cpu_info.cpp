@@ -33,8 +33,8 @@ Registers cpuid(std::uint32_t leaf, std::uint32_t subleaf) {
   return r;
 }
 
-// XCR0: which register files the kernel saves on a context switch. Without its bit an instruction set traps, whatever
-// CPUID says.
+// XCR0: which register files the kernel saves on a context switch. Without its bit an instruction
+// set traps, whatever CPUID says.
 std::uint64_t enabled_state() {
   if ((cpuid(1, 0).c & (1u << 27)) == 0) return 0;  // OSXSAVE
   std::uint32_t low = 0;

@@ -16,8 +16,6 @@ bool is_cancellation(const std::exception_ptr& error) {
   }
 }
 
-void throw_cancelled() {
-  throw boost::system::system_error(boost::asio::error::operation_aborted);
-}
+void throw_cancelled() { throw boost::system::system_error(boost::asio::error::operation_aborted); }
 
 }  // namespace fathom

@@ -1,4 +1,5 @@
-// Cancellation travels as an exception, operation_aborted, and only as that: it unwinds and is never swallowed.
+// Cancellation travels as an exception, operation_aborted, and only as that: it unwinds and is
+// never swallowed.
 #pragma once
 
 #include <exception>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <boost/asio/awaitable.hpp>
+
 #include <chrono>
 #include <functional>
 #include <map>
@@ -25,7 +26,8 @@ class Clock {
 
   [[nodiscard]] virtual Instant now() const = 0;
   [[nodiscard]] virtual WallTime wall_now() const = 0;
-  /// Returns at `deadline` or soon after; at once when it has passed. Throws operation_aborted on cancellation.
+  /// Returns at `deadline` or soon after; at once when it has passed. Throws operation_aborted on
+  /// cancellation.
   virtual asio::awaitable<void> sleep_until(Instant deadline) = 0;
 
   asio::awaitable<void> sleep_for(Duration duration) { return sleep_until(now() + duration); }
@@ -39,8 +41,9 @@ class SystemClock final : public Clock {
   asio::awaitable<void> sleep_until(Instant deadline) override;
 };
 
-/// A clock that stands still until told to move. Sleepers are parked on timers that never expire, so a cancelled
-/// sleeper needs no bookkeeping; jump() wakes those that are due. Single-threaded, like everything that uses it.
+/// A clock that stands still until told to move. Sleepers are parked on timers that never expire,
+/// so a cancelled sleeper needs no bookkeeping; jump() wakes those that are due. Single-threaded,
+/// like everything that uses it.
 class ManualClock final : public Clock {
  public:
   [[nodiscard]] Instant now() const override { return now_; }

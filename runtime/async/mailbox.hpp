@@ -1,28 +1,31 @@
 // Mailbox<T>: a bounded queue between tasks of one thread.
 #pragma once
 
+#include "runtime/async/signal.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/steady_timer.hpp>
+
 #include <cstddef>
 #include <deque>
 #include <optional>
 #include <utility>
 
-#include "runtime/async/signal.hpp"
-
 namespace fathom {
 
-/// Senders wait while `capacity` values are queued, so a slow receiver slows its senders and memory stays bounded.
-/// Any number of senders, one receiver. Asio's experimental channel is not used: in Boost 1.81 it drops what is
-/// queued when it is closed (found by the simulator under every third seed).
+/// Senders wait while `capacity` values are queued, so a slow receiver slows its senders and memory
+/// stays bounded. Any number of senders, one receiver. Asio's experimental channel is not used: in
+/// Boost 1.81 it drops what is queued when it is closed (found by the simulator under every third
+/// seed).
 template <class T>
 class Mailbox {
  public:
   Mailbox(const asio::any_io_executor& executor, std::size_t capacity)
       : capacity_(capacity), room_(executor), news_(executor) {}
 
-  /// False when the mailbox is full or closed; the value is lost then, so use it only for what may be dropped.
+  /// False when the mailbox is full or closed; the value is lost then, so use it only for what may
+  /// be dropped.
   bool try_send(T value) {
     if (closed_ || queue_.size() >= capacity_) return false;
     push(std::move(value));

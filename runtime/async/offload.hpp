@@ -8,6 +8,7 @@
 #include <boost/asio/post.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
 #include <exception>
 #include <type_traits>
 #include <utility>
@@ -19,7 +20,8 @@ namespace asio = boost::asio;
 /// The threads that run blocking work: file syncs, hashing, compression, name look-ups.
 class OffloadPool {
  public:
-  static constexpr std::size_t kThreads = 4;  ///< blocked in the kernel most of the time, so more than cores
+  /// Blocked in the kernel most of the time, so more than cores.
+  static constexpr std::size_t kThreads = 4;
 
   OffloadPool() : pool_(kThreads) {}
   /// Waits for the work that was already handed over.
@@ -33,9 +35,9 @@ class OffloadPool {
   asio::thread_pool pool_;
 };
 
-/// Runs `work` on the pool and resumes on the caller's executor with its value, which must not be void (answer a
-/// Result<>). Work that has started cannot be stopped: cancelling the caller takes effect after it returns, so
-/// what `work` refers to stays alive.
+/// Runs `work` on the pool and resumes on the caller's executor with its value, which must not be
+/// void (answer a Result<>). Work that has started cannot be stopped: cancelling the caller takes
+/// effect after it returns, so what `work` refers to stays alive.
 template <class Work>
 asio::awaitable<std::invoke_result_t<Work>> offload(OffloadPool& pool, Work work) {
   using Value = std::invoke_result_t<Work>;

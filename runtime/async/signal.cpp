@@ -1,10 +1,10 @@
 #include "runtime/async/signal.hpp"
 
+#include "runtime/async/cancellation.hpp"
+
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-
-#include "runtime/async/cancellation.hpp"
 
 namespace fathom {
 

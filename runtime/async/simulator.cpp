@@ -1,6 +1,7 @@
 #include "runtime/async/simulator.hpp"
 
 #include <boost/asio/co_spawn.hpp>
+
 #include <exception>
 #include <stdexcept>
 #include <string>
@@ -38,8 +39,8 @@ std::uint64_t Simulator::run_until_idle() {
   do {
     while (step()) {
       if (++steps > kStepsMax)
-        throw std::runtime_error("simulation with seed " + std::to_string(seed_) + " does not end: " +
-                                 std::to_string(kStepsMax) + " steps taken");
+        throw std::runtime_error("simulation with seed " + std::to_string(seed_) +
+                                 " does not end: " + std::to_string(kStepsMax) + " steps taken");
     }
   } while (clock_.jump());
   return steps;

@@ -1,24 +1,26 @@
-// Simulator: runs coroutines on virtual time in an order chosen by a seed, so that a test explores many
-// interleavings in milliseconds and repeats the one that failed.
+// Simulator: runs coroutines on virtual time in an order chosen by a seed, so that a test explores
+// many interleavings in milliseconds and repeats the one that failed.
 //
-// How: its executor does not run a posted task but puts it into a pool, and the loop takes one at random. When
-// nothing is ready, the manual clock jumps to the next deadline. A program that is correct for every seed does not
-// rely on an order that the real scheduler happens to have. What Asio guarantees is kept: dispatch() from inside a
-// running task runs at once (co_spawn relies on it: Boost 1.81 loses a coroutine cancelled before its first step).
+// How: its executor does not run a posted task but puts it into a pool, and the loop takes one at
+// random. When nothing is ready, the manual clock jumps to the next deadline. A program that is
+// correct for every seed does not rely on an order that the real scheduler happens to have. What
+// Asio guarantees is kept: dispatch() from inside a running task runs at once (co_spawn relies on
+// it: Boost 1.81 loses a coroutine cancelled before its first step).
 #pragma once
+
+#include "runtime/async/clock.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/execution/blocking.hpp>
 #include <boost/asio/execution/context.hpp>
 #include <boost/asio/io_context.hpp>
+
 #include <cstdint>
 #include <functional>
 #include <random>
 #include <utility>
 #include <vector>
-
-#include "runtime/async/clock.hpp"
 
 namespace fathom {
 
@@ -30,8 +32,8 @@ class Simulator {
   class Executor;
 
   explicit Simulator(std::uint64_t seed) : seed_(seed), random_(seed) {}
-  /// Destroys unfinished tasks. Tasks hold references into what they use: let that outlive the simulator, or run
-  /// until idle first.
+  /// Destroys unfinished tasks. Tasks hold references into what they use: let that outlive the
+  /// simulator, or run until idle first.
   ~Simulator() = default;
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
@@ -41,23 +43,27 @@ class Simulator {
   [[nodiscard]] std::mt19937_64& random() { return random_; }
   [[nodiscard]] std::uint64_t seed() const { return seed_; }
 
-  /// Starts `task` and runs until nothing is ready and nobody sleeps. Rethrows what the task threw. The task must
-  /// have ended by then: a task still waiting for something that will never come fails with a deadlock error.
+  /// Starts `task` and runs until nothing is ready and nobody sleeps. Rethrows what the task threw.
+  /// The task must have ended by then: a task still waiting for something that will never come
+  /// fails with a deadlock error.
   void run(asio::awaitable<void> task);
 
   /// Runs until nothing is ready and nobody sleeps. Returns the number of steps taken.
   std::uint64_t run_until_idle();
-  /// Runs at most `steps` ready tasks, without moving the clock; for tests that interrupt at every step.
+  /// Runs at most `steps` ready tasks, without moving the clock; for tests that interrupt at every
+  /// step.
   std::uint64_t run_steps(std::uint64_t steps);
 
  private:
-  /// Moves what the reactor has completed into ready_, then runs one of them. False when there is none.
+  /// Moves what the reactor has completed into ready_, then runs one of them. False when there is
+  /// none.
   bool step();
 
   std::uint64_t seed_;
   std::mt19937_64 random_;
   ManualClock clock_;
-  // Tasks that never ran are destroyed before the context their timers live in: members go in reverse order.
+  // Tasks that never ran are destroyed before the context their timers live in: members go in
+  // reverse order.
   asio::io_context io_{1};
   std::vector<std::move_only_function<void()>> ready_;
   bool running_ = false;  ///< inside a task of ready_

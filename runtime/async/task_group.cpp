@@ -1,14 +1,15 @@
 #include "runtime/async/task_group.hpp"
 
+#include "runtime/async/cancellation.hpp"
+#include "runtime/base/ensure.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
-#include <utility>
 
-#include "runtime/async/cancellation.hpp"
-#include "runtime/base/ensure.hpp"
+#include <utility>
 
 namespace fathom {
 
@@ -19,11 +20,13 @@ TaskGroup::~TaskGroup() { ENSURE(children_.empty(), "join() the group before lea
 
 void TaskGroup::spawn(asio::awaitable<void> task) {
   const auto child = children_.emplace(children_.end());
-  asio::co_spawn(executor_, std::move(task),
-                 asio::bind_cancellation_slot(child->slot(), [this, child](std::exception_ptr error) {
-                   finished(child, std::move(error));
-                 }));
-  // A group that is going down takes newcomers with it, otherwise join() would wait for their whole life.
+  asio::co_spawn(
+      executor_, std::move(task),
+      asio::bind_cancellation_slot(child->slot(), [this, child](std::exception_ptr error) {
+        finished(child, std::move(error));
+      }));
+  // A group that is going down takes newcomers with it, otherwise join() would wait for their whole
+  // life.
   if (cancelled_ || first_error_) child->emit(asio::cancellation_type::terminal);
 }
 

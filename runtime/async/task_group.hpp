@@ -1,10 +1,12 @@
-// TaskGroup: a nursery. Every concurrent task of Fathom is a child of one, and no child outlives join().
+// TaskGroup: a nursery. Every concurrent task of Fathom is a child of one, and no child outlives
+// join().
 #pragma once
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/steady_timer.hpp>
+
 #include <exception>
 #include <list>
 
@@ -12,8 +14,9 @@ namespace fathom {
 
 namespace asio = boost::asio;
 
-/// Single-threaded: spawn, cancel and join run on `executor`, which also runs the children. The first child that
-/// fails cancels its siblings; its exception leaves join(). A child that ends as cancelled is no failure.
+/// Single-threaded: spawn, cancel and join run on `executor`, which also runs the children. The
+/// first child that fails cancels its siblings; its exception leaves join(). A child that ends as
+/// cancelled is no failure.
 class TaskGroup {
  public:
   explicit TaskGroup(asio::any_io_executor executor);
@@ -27,7 +30,8 @@ class TaskGroup {
   /// Asks every child to unwind; they end later, join() waits for that.
   void cancel();
 
-  /// Waits for all children. Cancelling the joiner cancels the children, waits for them, and unwinds as cancelled.
+  /// Waits for all children. Cancelling the joiner cancels the children, waits for them, and
+  /// unwinds as cancelled.
   asio::awaitable<void> join();
 
   [[nodiscard]] std::size_t size() const { return children_.size(); }

@@ -15,8 +15,10 @@ struct Slot {
   std::atomic<void*> context = nullptr;
   std::atomic<CrashFlush> flush = nullptr;
 };
+// NOLINTBEGIN(cppcoreguidelines-avoid-non-const-global-variables)
 constinit std::array<Slot, CrashFlushRegistration::kCrashFlushesMax> g_slots;
 constinit std::atomic<bool> g_dying = false;
+// NOLINTEND(cppcoreguidelines-avoid-non-const-global-variables)
 
 }  // namespace
 

@@ -1,5 +1,7 @@
 #include "runtime/base/file.hpp"
 
+#include "runtime/base/unique_fd.hpp"
+
 #include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -8,8 +10,6 @@
 #include <atomic>
 #include <cerrno>
 #include <system_error>
-
-#include "runtime/base/unique_fd.hpp"
 
 namespace fathom {
 
@@ -56,7 +56,8 @@ Result<std::size_t> read_at(int fd, char* into, std::size_t size, std::size_t of
 }
 
 Result<> write_file_atomic(const std::filesystem::path& path, std::string_view bytes, Sync sync) {
-  // The process id and a counter make the temporary name ours alone; a crash leaves a file that no reader opens.
+  // The process id and a counter make the temporary name ours alone; a crash leaves a file that no
+  // reader opens.
   static std::atomic<unsigned> counter = 0;
   const std::string temporary =
       path.string() + ".tmp." + std::to_string(::getpid()) + "." + std::to_string(counter++);
@@ -88,7 +89,8 @@ Result<> create_private_dirs(const std::filesystem::path& dir) {
     if (::mkdir(at.c_str(), 0700) != 0 && errno != EEXIST) {
       const int why = errno;
       std::error_code ignored;
-      // An existing folder on a read-only or foreign path answers EROFS or EACCES instead of EEXIST.
+      // An existing folder on a read-only or foreign path answers EROFS or EACCES instead of
+      // EEXIST.
       if (!std::filesystem::is_directory(at, ignored))
         return fail(system_error("create folder " + at.string(), why));
     }

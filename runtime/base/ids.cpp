@@ -23,8 +23,9 @@ constexpr auto kValues = make_values();
 
 Result<Ulid> Ulid::parse(std::string_view text) {
   if (text.size() != kTextSize)
-    return fail(ErrorCode::bad_data, "id '" + std::string(text.substr(0, 40)) + "' is not a ULID of " +
-                                         std::to_string(kTextSize) + " characters");
+    return fail(ErrorCode::bad_data, "id '" + std::string(text.substr(0, 40)) +
+                                         "' is not a ULID of " + std::to_string(kTextSize) +
+                                         " characters");
   // 26 characters hold 130 bits: the first may only be 0..7, so that the value fits 128.
   if (kValues[static_cast<unsigned char>(text[0])] > 7)
     return fail(ErrorCode::bad_data, "id '" + std::string(text) + "' is larger than a ULID can be");

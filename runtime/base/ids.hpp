@@ -1,6 +1,9 @@
-// Identifiers: 128-bit ULIDs (48 bits of milliseconds, 80 bits of randomness, sorted by time) behind one
-// strong type per kind of thing, so that a session id cannot be passed where a run id is meant.
+// Identifiers: 128-bit ULIDs (48 bits of milliseconds, 80 bits of randomness, sorted by time)
+// behind one strong type per kind of thing, so that a session id cannot be passed where a run id is
+// meant.
 #pragma once
+
+#include "runtime/base/result.hpp"
 
 #include <array>
 #include <compare>
@@ -8,8 +11,6 @@
 #include <random>
 #include <string>
 #include <string_view>
-
-#include "runtime/base/result.hpp"
 
 namespace fathom {
 
@@ -30,8 +31,8 @@ struct Ulid {
   friend auto operator<=>(const Ulid&, const Ulid&) = default;
 };
 
-/// Makes ULIDs that strictly increase, also within one millisecond and when the wall clock steps back.
-/// The generator is seeded by the caller: tests and the simulator repeat their ids.
+/// Makes ULIDs that strictly increase, also within one millisecond and when the wall clock steps
+/// back. The generator is seeded by the caller: tests and the simulator repeat their ids.
 class UlidSource {
  public:
   explicit UlidSource(std::uint64_t seed) : random_(seed) {}

@@ -1,4 +1,5 @@
-// The values every layer exchanges: what a model said, what it asked for, what came back, what it cost.
+// The values every layer exchanges: what a model said, what it asked for, what came back, what it
+// cost.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,9 @@ struct ToolCall {
   std::string id;         ///< unique inside its session; results refer to it
   std::string name;       ///< as the model wrote it; not yet known to exist
   std::string arguments;  ///< JSON text as the model wrote it; not yet validated
-  /// The sampled bytes of the whole call, when the engine has them. Replay sends these, never a re-rendering:
-  /// spelling of numbers, key order and blank lines differ, and one different byte loses the resident prefix.
+  /// The sampled bytes of the whole call, when the engine has them. Replay sends these, never a
+  /// re-rendering: spelling of numbers, key order and blank lines differ, and one different byte
+  /// loses the resident prefix.
   std::string raw;
 
   friend bool operator==(const ToolCall&, const ToolCall&) = default;
@@ -34,7 +36,8 @@ struct ToolResult {
   friend bool operator==(const ToolResult&, const ToolResult&) = default;
 };
 
-/// Token counts of one sample. `prompt` includes `reused`: the tokens whose KV was already resident.
+/// Token counts of one sample. `prompt` includes `reused`: the tokens whose KV was already
+/// resident.
 struct Usage {
   std::uint64_t prompt_tokens = 0;
   std::uint64_t reused_tokens = 0;
@@ -54,8 +57,8 @@ struct Usage {
 struct Message {
   Role role = Role::user;
   std::string text;
-  std::string reasoning;         ///< assistant only; replayed byte for byte, empty is "" and never absent
-  std::vector<ToolCall> calls;   ///< assistant only
+  std::string reasoning;  ///< assistant only; replayed byte for byte, empty is "" and never absent
+  std::vector<ToolCall> calls;      ///< assistant only
   std::vector<ToolResult> results;  ///< tool only, in call order
 
   friend bool operator==(const Message&, const Message&) = default;

@@ -1,6 +1,6 @@
-// Result<T>: how every fallible function of Fathom answers when its caller should handle the failure.
-// An Error is a class (for exit codes and retries) and one line for a person: outside-in, lower case,
-// no full stop, naming the thing and the smallest fix.
+// Result<T>: how every fallible function of Fathom answers when its caller should handle the
+// failure. An Error is a class (for exit codes and retries) and one line for a person: outside-in,
+// lower case, no full stop, naming the thing and the smallest fix.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ struct Error {
   friend bool operator==(const Error&, const Error&) = default;
 };
 
-/// Puts the outer thing in front: context("load ci.yaml", {"line 12: unknown key"}) reads outside-in.
+/// Puts the outer thing in front: context("load ci.yaml", {"line 12: unknown key"}) reads
+/// outside-in.
 [[nodiscard]] Error context(std::string_view outer, Error error);
 
 /// The Error for a failed system call: `what: strerror`, with the code that fits `errno_value`.
@@ -66,11 +67,11 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 
 /// Expression form for plain functions: yields the value, or returns the error from the caller.
 ///   Config config = TRY(load(path));
-#define TRY(...)                                                                   \
-  ({                                                                               \
-    auto fathom_try_result = (__VA_ARGS__);                                        \
+#define TRY(...)                                                                          \
+  ({                                                                                      \
+    auto fathom_try_result = (__VA_ARGS__);                                               \
     if (!fathom_try_result) return std::unexpected(std::move(fathom_try_result).error()); \
-    *std::move(fathom_try_result);                                                 \
+    *std::move(fathom_try_result);                                                        \
   })
 
 #define FATHOM_CONCAT_INNER(a, b) a##b
@@ -79,15 +80,15 @@ class [[nodiscard]] Result : public std::expected<T, Error> {
 /// Statement form for coroutines, where a statement expression must not suspend:
 ///   CO_TRY(auto page, co_await client.get(url));
 #define CO_TRY(decl, ...) CO_TRY_NAMED(FATHOM_CONCAT(fathom_try_, __LINE__), decl, __VA_ARGS__)
-#define CO_TRY_NAMED(name, decl, ...)                              \
-  auto name = __VA_ARGS__;                                         \
-  if (!name) co_return std::unexpected(std::move(name).error());   \
+#define CO_TRY_NAMED(name, decl, ...)                            \
+  auto name = __VA_ARGS__;                                       \
+  if (!name) co_return std::unexpected(std::move(name).error()); \
   decl = *std::move(name)
 
 /// CO_TRY for a Result<void>.
-#define CO_TRY_VOID(...)                                                        \
-  do {                                                                          \
-    auto fathom_try_result = __VA_ARGS__;                                       \
+#define CO_TRY_VOID(...)                                                                     \
+  do {                                                                                       \
+    auto fathom_try_result = __VA_ARGS__;                                                    \
     if (!fathom_try_result) co_return std::unexpected(std::move(fathom_try_result).error()); \
   } while (false)
 

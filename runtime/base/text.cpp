@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstring>
-#include <numeric>
 #include <utility>
 #include <vector>
 
@@ -14,8 +13,8 @@ namespace {
 
 constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
-// What stands at the start of `text` (not empty): a well-formed sequence of `size` bytes, or an ill-formed
-// maximal subpart of `size` bytes.
+// What stands at the start of `text` (not empty): a well-formed sequence of `size` bytes, or an
+// ill-formed maximal subpart of `size` bytes.
 struct Sequence {
   std::size_t size;
   bool well_formed;
@@ -25,7 +24,8 @@ Sequence first_sequence(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const std::uint8_t lead = byte(0);
   if (lead < 0x80) return {1, true};
-  // The second byte's range depends on the lead: this is what rules out overlong forms and surrogates.
+  // The second byte's range depends on the lead: this is what rules out overlong forms and
+  // surrogates.
   std::size_t size = 0;
   std::uint8_t low = 0x80;
   std::uint8_t high = 0xBF;
@@ -101,7 +101,8 @@ std::string_view clip_suffix(std::string_view text, std::size_t bytes_max) {
   const std::size_t cut = text.size() - bytes_max;
   for (std::size_t back = 1; back <= 3 && back <= cut; ++back) {
     const Sequence sequence = first_sequence(text.substr(cut - back));
-    if (sequence.well_formed && sequence.size > back) return text.substr(cut - back + sequence.size);
+    if (sequence.well_formed && sequence.size > back)
+      return text.substr(cut - back + sequence.size);
     if (sequence.well_formed) break;
   }
   return text.substr(cut);
@@ -149,11 +150,12 @@ std::string to_printable(std::string_view text) {
 
 namespace {
 
-// Edits that turn `a` into `b`: insert, delete, replace, or swap two neighbours (optimal string alignment).
+// Edits that turn `a` into `b`: insert, delete, replace, or swap two neighbours (optimal string
+// alignment).
 std::size_t edit_distance(std::string_view a, std::string_view b) {
   std::vector<std::size_t> before_last;
   std::vector<std::size_t> last(b.size() + 1);
-  std::iota(last.begin(), last.end(), std::size_t{0});
+  for (std::size_t j = 0; j < last.size(); ++j) last[j] = j;
   for (std::size_t i = 0; i < a.size(); ++i) {
     std::vector<std::size_t> row(b.size() + 1);
     row[0] = i + 1;
@@ -170,7 +172,8 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> candidates) {
-  constexpr std::size_t kWordBytesMax = 64;  // a longer word is no typo, and the distance is quadratic
+  constexpr std::size_t kWordBytesMax =
+      64;  // a longer word is no typo, and the distance is quadratic
   if (word.size() > kWordBytesMax) return {};
   std::string_view best;
   std::size_t best_distance = std::max<std::size_t>(1, word.size() / 3) + 1;

@@ -25,7 +25,8 @@ class UniqueFd {
   /// Gives the descriptor away.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
-  /// Closes what is held and takes `fd`. EINTR of close(2) is not retried: on Linux the descriptor is gone.
+  /// Closes what is held and takes `fd`. EINTR of close(2) is not retried: on Linux the descriptor
+  /// is gone.
   void reset(int fd = -1) {
     if (int old = std::exchange(fd_, fd); old >= 0) ::close(old);
   }

@@ -27,7 +27,8 @@ void Headers::set(std::string_view name, std::string value) {
 }
 
 void Headers::remove(std::string_view name) {
-  std::erase_if(fields_, [&](const Header& field) { return equal_ignoring_case(field.name, name); });
+  std::erase_if(fields_,
+                [&](const Header& field) { return equal_ignoring_case(field.name, name); });
 }
 
 }  // namespace fathom::net

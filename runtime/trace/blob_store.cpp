@@ -1,19 +1,20 @@
 #include "runtime/trace/blob_store.hpp"
 
-#include <fcntl.h>
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/file.hpp"
+#include "runtime/base/unique_fd.hpp"
+
 #include <openssl/evp.h>
-#include <unistd.h>
 #include <zstd.h>
+
+#include <fcntl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <utility>
-
-#include "runtime/base/ensure.hpp"
-#include "runtime/base/file.hpp"
-#include "runtime/base/unique_fd.hpp"
 
 namespace fathom::trace {
 namespace {
@@ -29,14 +30,18 @@ struct FreeWith {
 
 class Sha256 {
  public:
-  Sha256() { ENSURE(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "libcrypto has SHA-256"); }
+  Sha256() {
+    ENSURE(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "libcrypto has SHA-256");
+  }
   void update(std::string_view bytes) {
-    ENSURE(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1, "hashing memory cannot fail");
+    ENSURE(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1,
+           "hashing memory cannot fail");
   }
   std::string name() {
     std::array<unsigned char, 32> digest{};
     unsigned size = 0;
-    ENSURE(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1, "hashing memory cannot fail");
+    ENSURE(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1,
+           "hashing memory cannot fail");
     constexpr std::string_view kDigits = "0123456789abcdef";
     std::string out(kPrefix);
     for (unsigned char byte : digest) {
@@ -90,8 +95,9 @@ Result<> BlobWriter::append(std::string_view bytes) {
   state_->hash.update(taken);
   state_->bytes += taken.size();
   if (taken.size() < bytes.size())
-    return fail(ErrorCode::too_large,
-                "blob larger than " + std::to_string(BlobStore::kBlobBytesMax) + " bytes: the rest is cut");
+    return fail(
+        ErrorCode::too_large,
+        "blob larger than " + std::to_string(BlobStore::kBlobBytesMax) + " bytes: the rest is cut");
   return {};
 }
 
@@ -106,7 +112,8 @@ Result<BlobRef> BlobWriter::finish() {
   const std::filesystem::path folder = state.dir / hex.substr(0, 2);
   const std::filesystem::path path = folder / (std::string(hex.substr(2)) + ".zst");
   if (::access(path.c_str(), F_OK) == 0) return ref;
-  if (::fdatasync(state.fd.get()) != 0) return fail(system_error("sync blob " + path.string(), errno));
+  if (::fdatasync(state.fd.get()) != 0)
+    return fail(system_error("sync blob " + path.string(), errno));
   TRY(create_private_dirs(folder));
   if (::rename(state.temporary.c_str(), path.c_str()) != 0)
     return fail(system_error("rename blob to " + path.string(), errno));
@@ -154,13 +161,14 @@ bool BlobStore::contains(std::string_view name) const {
   return path && ::access(path->c_str(), F_OK) == 0;
 }
 
-Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset, std::size_t bytes_max) const {
+Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
+                                    std::size_t bytes_max) const {
   const std::filesystem::path path = TRY(path_of(name));
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(system_error("blob " + std::string(name), errno));
   const auto damaged = [&](std::string_view why) {
-    return fail(ErrorCode::bad_data, "blob " + std::string(name) + " is damaged (" + std::string(why) +
-                                         "): delete " + path.string());
+    return fail(ErrorCode::bad_data, "blob " + std::string(name) + " is damaged (" +
+                                         std::string(why) + "): delete " + path.string());
   };
   std::unique_ptr<ZSTD_DCtx, FreeWith<ZSTD_freeDCtx>> zstd{ZSTD_createDCtx()};
   std::string in(ZSTD_DStreamInSize(), '\0');
@@ -174,7 +182,8 @@ Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
     if (got == 0) break;
     file_at += got;
     ZSTD_inBuffer input{in.data(), got, 0};
-    // Output can be left over when all input is taken, so this also goes on while the out buffer came back full.
+    // Output can be left over when all input is taken, so this also goes on while the out buffer
+    // came back full.
     bool full = false;
     while (input.pos < input.size || full) {
       ZSTD_outBuffer output{out.data(), out.size(), 0};
@@ -182,7 +191,8 @@ Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
       if (ZSTD_isError(hint)) return damaged(ZSTD_getErrorName(hint));
       const std::string_view piece = std::string_view(out).substr(0, output.pos);
       hash.update(piece);
-      const std::uint64_t skip = offset > at ? std::min<std::uint64_t>(offset - at, piece.size()) : 0;
+      const std::uint64_t skip =
+          offset > at ? std::min<std::uint64_t>(offset - at, piece.size()) : 0;
       result += piece.substr(skip, bytes_max - result.size());
       at += piece.size();
       if (at > kBlobBytesMax) return damaged("larger than a blob can be");

@@ -1,16 +1,17 @@
 // BlobStore: bodies too large for events, named by their content.
 //
-// A blob is `sha256:` and 64 hexadecimal digits of its uncompressed bytes; its file is blobs/ab/cdef….zst, one zstd
-// frame, complete or absent (temporary name, sync, rename). Every read verifies the name against the bytes.
+// A blob is `sha256:` and 64 hexadecimal digits of its uncompressed bytes; its file is
+// blobs/ab/cdef….zst, one zstd frame, complete or absent (temporary name, sync, rename). Every read
+// verifies the name against the bytes.
 #pragma once
+
+#include "runtime/base/result.hpp"
 
 #include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>
 #include <string_view>
-
-#include "runtime/base/result.hpp"
 
 namespace fathom::trace {
 
@@ -42,7 +43,8 @@ class BlobWriter {
 
 class BlobStore {
  public:
-  static constexpr std::uint64_t kBlobBytesMax = 16ull << 30;  ///< a runaway tool's output ends here
+  static constexpr std::uint64_t kBlobBytesMax = 16ull
+                                                 << 30;  ///< a runaway tool's output ends here
 
   /// `dir` is created when missing. Several stores, also of several processes, may share it.
   static Result<BlobStore> open(std::filesystem::path dir);
@@ -51,9 +53,10 @@ class BlobStore {
   Result<BlobRef> put(std::string_view bytes) const;
   [[nodiscard]] Result<BlobWriter> writer() const;
 
-  /// Up to `bytes_max` bytes from `offset` on. The whole blob is read and verified: `bad_data` when it does not match its
-  /// name, `not_found` when absent, `usage` when `name` is not a blob's name.
-  Result<std::string> read(std::string_view name, std::uint64_t offset, std::size_t bytes_max) const;
+  /// Up to `bytes_max` bytes from `offset` on. The whole blob is read and verified: `bad_data` when
+  /// it does not match its name, `not_found` when absent, `usage` when `name` is not a blob's name.
+  Result<std::string> read(std::string_view name, std::uint64_t offset,
+                           std::size_t bytes_max) const;
   [[nodiscard]] bool contains(std::string_view name) const;
 
  private:

@@ -46,7 +46,8 @@ std::span<const EventFamily> event_families() { return kFamilies; }
 std::optional<Durability> durability_of(std::string_view type) {
   if (!is_event_type(type)) return std::nullopt;
   for (const EventFamily& family : kFamilies) {
-    const bool matches = family.name.ends_with('.') ? type.starts_with(family.name) : type == family.name;
+    const bool matches =
+        family.name.ends_with('.') ? type.starts_with(family.name) : type == family.name;
     if (matches) return family.durability;
   }
   return std::nullopt;
@@ -66,7 +67,8 @@ bool is_event_type(std::string_view text) {
 
 bool is_stream_name(std::string_view text) {
   const auto allowed = [](char c) {
-    return is_word_char(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' || c == '/' || c == '-';
+    return is_word_char(c) || (c >= 'A' && c <= 'Z') || c == '.' || c == ':' || c == '/' ||
+           c == '-';
   };
   return !text.empty() && text.size() <= kStreamNameBytesMax && std::ranges::all_of(text, allowed);
 }

@@ -1,38 +1,40 @@
 // The event: the one record of everything a run does. State is a fold over durable events.
 #pragma once
 
+#include "runtime/async/clock.hpp"
+#include "runtime/base/ids.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 
-#include "runtime/async/clock.hpp"
-#include "runtime/base/ids.hpp"
-
 namespace fathom::trace {
 
 constexpr int kEventVersion = 1;
 
-/// One encoded event, its newline included. What is larger belongs into the blob store, referred to by name:
-/// a WebSocket frame of the trace protocol holds 64 KiB.
+/// One encoded event, its newline included. What is larger belongs into the blob store, referred to
+/// by name: a WebSocket frame of the trace protocol holds 64 KiB.
 constexpr std::size_t kEventBytesMax = 64 * 1024;
 constexpr std::size_t kStreamNameBytesMax = 64;
 constexpr std::size_t kEventTypeBytesMax = 64;
 
-/// Durable events are in the journal and may be relied on. Ephemeral ones (token deltas, progress) may be joined or
-/// dropped anywhere; a later durable event always implies them.
+/// Durable events are in the journal and may be relied on. Ephemeral ones (token deltas, progress)
+/// may be joined or dropped anywhere; a later durable event always implies them.
 enum class Durability : std::uint8_t { durable, ephemeral };
 
-/// A W3C span id, 8 bytes, 16 hexadecimal digits in text. Zero is none. The trace id is the run's ULID.
+/// A W3C span id, 8 bytes, 16 hexadecimal digits in text. Zero is none. The trace id is the run's
+/// ULID.
 struct SpanId {
   std::uint64_t value = 0;
   friend bool operator==(SpanId, SpanId) = default;
 };
 
-/// A place in a stream. Durable events are counted by `seq` from 1 without gap and never reused; `sub` is 0 for
-/// them. An ephemeral event stands behind the durable one it followed: same `seq`, `sub` counted from 1. So what a
-/// reader resumes from is a durable seq alone, whatever ephemeral events it saw or missed.
+/// A place in a stream. Durable events are counted by `seq` from 1 without gap and never reused;
+/// `sub` is 0 for them. An ephemeral event stands behind the durable one it followed: same `seq`,
+/// `sub` counted from 1. So what a reader resumes from is a durable seq alone, whatever ephemeral
+/// events it saw or missed.
 struct Position {
   std::uint64_t seq = 0;
   std::uint64_t sub = 0;
@@ -71,12 +73,12 @@ struct EventFamily {
 /// Everything this version emits. A whole name stands before a family that would match it too.
 [[nodiscard]] std::span<const EventFamily> event_families();
 
-/// The durability of a known type, by its family: "run.started" is of "run.". Nothing for a type this version does
-/// not know; readers pass those on, writers must not invent them.
+/// The durability of a known type, by its family: "run.started" is of "run.". Nothing for a type
+/// this version does not know; readers pass those on, writers must not invent them.
 [[nodiscard]] std::optional<Durability> durability_of(std::string_view type);
 
-/// Lower-case words of letters, digits and underscores joined by dots, two at least: "tool.started".
-/// The one-word type "heartbeat" is the only exception.
+/// Lower-case words of letters, digits and underscores joined by dots, two at least:
+/// "tool.started". The one-word type "heartbeat" is the only exception.
 [[nodiscard]] bool is_event_type(std::string_view text);
 
 /// Letters, digits and `._:/-`, 1 to kStreamNameBytesMax bytes. "main" is a run's own stream.

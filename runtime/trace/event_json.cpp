@@ -1,6 +1,8 @@
 // Measured on one 2.3 GHz core (./dev bench runtime): see tests/bench/trace_bench.cpp.
 #include "runtime/trace/event_json.hpp"
 
+#include "runtime/base/text.hpp"
+
 #include <simdjson.h>
 #include <xxhash.h>
 
@@ -10,8 +12,6 @@
 #include <cstring>
 #include <utility>
 
-#include "runtime/base/text.hpp"
-
 namespace fathom::trace {
 namespace {
 
@@ -20,7 +20,8 @@ namespace ondemand = simdjson::ondemand;
 constexpr int kJsonDepthMax = 64;
 constexpr std::string_view kSumKey = R"(,"xxh3":")";
 constexpr std::size_t kSumDigits = 16;
-constexpr std::size_t kSumBytes = kSumKey.size() + kSumDigits + 2;  // with the closing quote and brace
+constexpr std::size_t kSumBytes =
+    kSumKey.size() + kSumDigits + 2;  // with the closing quote and brace
 
 // ---- encoding ----
 
@@ -182,7 +183,9 @@ Result<std::uint64_t> parse_hex(std::string_view where, std::string_view text) {
 }
 
 Result<WallTime> parse_time(std::string_view text) {
-  const auto bad = [&] { return refuse("ts", "not a UTC time such as 2026-01-31T23:59:59.000000Z"); };
+  const auto bad = [&] {
+    return refuse("ts", "not a UTC time such as 2026-01-31T23:59:59.000000Z");
+  };
   constexpr std::string_view kForm = "dddd-dd-ddTdd:dd:dd.ddddddZ";
   static_assert(kForm.size() == kTimeBytes);
   if (text.size() != kForm.size()) return bad();
@@ -208,13 +211,27 @@ Result<WallTime> parse_time(std::string_view text) {
 
 // The keys of the envelope, in the order they are written. The bit of each is set once it was seen.
 enum Key : unsigned {
-  kV, kRun, kStream, kSeq, kSub, kTs, kMonoNs, kType, kSpan, kParent, kCause, kDurability, kData, kXxh3
+  kV,
+  kRun,
+  kStream,
+  kSeq,
+  kSub,
+  kTs,
+  kMonoNs,
+  kType,
+  kSpan,
+  kParent,
+  kCause,
+  kDurability,
+  kData,
+  kXxh3
 };
 constexpr std::array<std::string_view, 14> kKeys = {
     "v",    "run",  "stream", "seq",   "sub",        "ts",   "mono_ns",
     "type", "span", "parent", "cause", "durability", "data", "xxh3"};
-constexpr unsigned kRequired = (1u << kV) | (1u << kRun) | (1u << kStream) | (1u << kSeq) | (1u << kTs) |
-                               (1u << kMonoNs) | (1u << kType) | (1u << kDurability) | (1u << kData);
+constexpr unsigned kRequired = (1u << kV) | (1u << kRun) | (1u << kStream) | (1u << kSeq) |
+                               (1u << kTs) | (1u << kMonoNs) | (1u << kType) | (1u << kDurability) |
+                               (1u << kData);
 
 // The keys come in order, so the search starts behind the last one found: one comparison each.
 int find_key(std::string_view key, unsigned after) {
@@ -344,7 +361,8 @@ Result<> check_whole(const Event& event, unsigned seen) {
     return refuse("seq", "counted from 1");
   const auto known = durability_of(event.what.type);
   if (known && *known != event.durability)
-    return refuse("durability", "'" + event.what.type + "' is always " + std::string(name_of(*known)));
+    return refuse("durability",
+                  "'" + event.what.type + "' is always " + std::string(name_of(*known)));
   return {};
 }
 
@@ -354,8 +372,10 @@ Result<> check_envelope(const Event& event) {
   if (!is_event_type(event.what.type)) return refuse("type", "not an event type");
   if (event.mono_ns < 0) return refuse("mono_ns", "out of range");
   if (event.what.data.find('\n') != std::string::npos) return refuse("data", "not on one line");
-  const auto year = std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(event.ts)).year();
-  if (year < std::chrono::year{0} || year > std::chrono::year{9999}) return refuse("ts", "out of range");
+  const auto year =
+      std::chrono::year_month_day(std::chrono::floor<std::chrono::days>(event.ts)).year();
+  if (year < std::chrono::year{0} || year > std::chrono::year{9999})
+    return refuse("ts", "out of range");
   return {};
 }
 
@@ -382,7 +402,8 @@ Result<Event> EventCodec::decode_padded(std::string_view line, std::size_t reada
   static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
   const bool summed = TRY(check_sum(line));
   Event event = TRY(read_fields(line, readable, summed));
-  // On-demand parsing skips what nobody asks for. Our own encoder has checked the data of a summed line.
+  // On-demand parsing skips what nobody asks for. Our own encoder has checked the data of a summed
+  // line.
   if (!summed) TRY(check_data(event.what.data));
   return event;
 }
@@ -400,7 +421,8 @@ Result<Event> EventCodec::read_fields(std::string_view line, std::size_t readabl
     std::string_view name;
     if (auto error = field.unescaped_key().get(name)) return refuse("{", error);
     const int found = find_key(name, next);
-    if (found < 0) return refuse(to_printable(clip_prefix(name, kEventTypeBytesMax)), "unknown key");
+    if (found < 0)
+      return refuse(to_printable(clip_prefix(name, kEventTypeBytesMax)), "unknown key");
     const auto key = static_cast<unsigned>(found);
     if (seen & (1u << key)) return refuse(name, "given twice");
     if (key == kXxh3 && !summed) return refuse(name, "not at the end of the line");
@@ -419,8 +441,8 @@ Result<> EventCodec::check_data(std::string_view data) {
   data_scratch_.assign(data);
   data_scratch_.append(kPadding, ' ');
   ondemand::document document;
-  if (auto error =
-          parsers_->data.iterate(data_scratch_.data(), data.size(), data_scratch_.size()).get(document))
+  if (auto error = parsers_->data.iterate(data_scratch_.data(), data.size(), data_scratch_.size())
+                       .get(document))
     return refuse("data", error);
   ondemand::value value;
   if (auto error = document.get_value().get(value)) return refuse("data", error);
@@ -433,7 +455,8 @@ Result<> EventCodec::append(std::string& out, const Event& event) {
   TRY(check_envelope(event));
   if (!event.what.data.starts_with('{')) return refuse("data", "not an object");
   if (event.what.data.size() >= kEventBytesMax)
-    return fail(ErrorCode::too_large, "event '" + event.what.type + "' exceeds 64 KiB: store the body as a blob");
+    return fail(ErrorCode::too_large,
+                "event '" + event.what.type + "' exceeds 64 KiB: store the body as a blob");
   TRY(check_data(event.what.data));
   const std::size_t start = out.size();
   append_envelope(out, event);
@@ -444,7 +467,8 @@ Result<> EventCodec::append(std::string& out, const Event& event) {
   out += "\"}\n";
   if (out.size() - start <= kEventBytesMax) return {};
   out.resize(start);
-  return fail(ErrorCode::too_large, "event '" + event.what.type + "' exceeds 64 KiB: store the body as a blob");
+  return fail(ErrorCode::too_large,
+              "event '" + event.what.type + "' exceeds 64 KiB: store the body as a blob");
 }
 
 std::string to_string(SpanId span) {

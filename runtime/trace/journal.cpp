@@ -1,17 +1,19 @@
-// Measured (./dev bench runtime, one 2.3 GHz core): see tests/bench/trace_bench.cpp for the command and figures.
+// Measured (./dev bench runtime, one 2.3 GHz core): see tests/bench/trace_bench.cpp for the command
+// and figures.
 #include "runtime/trace/journal.hpp"
+
+#include "runtime/base/file.hpp"
+#include "runtime/trace/journal_reader.hpp"
+
+#include <boost/asio/post.hpp>
 
 #include <fcntl.h>
 #include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
 #include <cerrno>
 #include <utility>
-
-#include "runtime/base/file.hpp"
-#include "runtime/trace/journal_reader.hpp"
 
 namespace fathom::trace {
 
@@ -36,7 +38,8 @@ JournalIndex::Mark JournalIndex::floor(std::uint64_t seq) const {
   return *std::prev(after);  // the first mark is seq 0, so there is always one before
 }
 
-Journal::Journal(JournalServices services, std::filesystem::path path, RunId run, std::string stream)
+Journal::Journal(JournalServices services, std::filesystem::path path, RunId run,
+                 std::string stream)
     : services_(std::move(services)),
       path_(std::move(path)),
       run_(run),
@@ -47,10 +50,14 @@ Journal::Journal(JournalServices services, std::filesystem::path path, RunId run
 
 Journal::~Journal() { (void)flush(); }
 
-Result<std::unique_ptr<Journal>> Journal::open(JournalServices services, const std::filesystem::path& path,
-                                               RunId run, std::string stream) {
-  if (!is_stream_name(stream)) return fail(ErrorCode::usage, "'" + stream + "' is not a stream name");
-  std::unique_ptr<Journal> journal(new Journal(std::move(services), path, run, std::move(stream)));  // NOLINT
+Result<std::unique_ptr<Journal>> Journal::open(JournalServices services,
+                                               const std::filesystem::path& path, RunId run,
+                                               std::string stream) {
+  if (!is_stream_name(stream))
+    return fail(ErrorCode::usage, "'" + stream + "' is not a stream name");
+  // The constructor is private, so make_unique cannot reach it.
+  auto journal =
+      std::unique_ptr<Journal>(new Journal(std::move(services), path, run, std::move(stream)));
   TRY(journal->open_file());
   TRY(journal->recover());
   return journal;
@@ -61,7 +68,8 @@ Result<> Journal::open_file() {
   if (!fd_) return fail(system_error("open journal " + path_.string(), errno));
   if (::flock(fd_.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno == EWOULDBLOCK)
-      return fail(ErrorCode::in_use, "journal " + path_.string() + ": another process is writing to it");
+      return fail(ErrorCode::in_use,
+                  "journal " + path_.string() + ": another process is writing to it");
     return fail(system_error("lock journal " + path_.string(), errno));
   }
   // The name of a new file must survive a power loss too, or a synced event could lose its file.
@@ -93,7 +101,8 @@ Result<> Journal::recover() {
     if (!*event) break;
     if ((*event)->run != run_ || (*event)->stream != stream_)
       return fail(ErrorCode::bad_data, "journal " + path_.string() + ": belongs to run " +
-                                           (*event)->run.to_string() + " stream " + (*event)->stream);
+                                           (*event)->run.to_string() + " stream " +
+                                           (*event)->stream);
     if (reader.last_seq() % JournalIndex::kStride == 0)
       index_->add({reader.last_seq(), reader.offset()});
   }
@@ -133,7 +142,8 @@ Event Journal::stamp(EventDraft draft, Durability durability) const {
   event.stream = stream_;
   event.ts = services_.clock.wall_now();
   event.mono_ns =
-      std::chrono::duration_cast<std::chrono::nanoseconds>(services_.clock.now().time_since_epoch()).count();
+      std::chrono::duration_cast<std::chrono::nanoseconds>(services_.clock.now().time_since_epoch())
+          .count();
   event.durability = durability;
   event.what = std::move(draft);
   return event;
@@ -152,9 +162,11 @@ Result<Position> Journal::append(EventDraft draft) {
     return at_;
   }
   if (pending_.size() - written_ >= kBatchBytes) {
-    // Half full or more: write now. A failure matters only when there is no room left to wait for better times.
+    // Half full or more: write now. A failure matters only when there is no room left to wait for
+    // better times.
     const Result<> flushed = flush();
-    if (!flushed && pending_.size() - written_ + kEventBytesMax > kPendingBytesMax) return fail(flushed.error());
+    if (!flushed && pending_.size() - written_ + kEventBytesMax > kPendingBytesMax)
+      return fail(flushed.error());
   }
   event.at = {at_.seq + 1, 0};
   TRY(codec_.append(pending_, event));
@@ -178,7 +190,8 @@ void Journal::schedule_flush() {
 
 Result<> Journal::flush() {
   while (written_ < pending_.size()) {
-    const ssize_t wrote = ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);
+    const ssize_t wrote =
+        ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);
     if (wrote < 0 && errno == EINTR) continue;
     if (wrote < 0) return fail(system_error("write journal " + path_.string(), errno));
     written_ += static_cast<std::size_t>(wrote);
@@ -197,7 +210,8 @@ asio::awaitable<Result<>> Journal::sync() {
   while (synced_seq_ < wanted) {
     if (sync_failed_) co_return fail(*sync_failed_);
     if (syncing_) {
-      // Somebody's fdatasync is under way and may have begun before our events were written: look again after it.
+      // Somebody's fdatasync is under way and may have begun before our events were written: look
+      // again after it.
       co_await sync_done_.wait();
       continue;
     }
@@ -223,10 +237,11 @@ asio::awaitable<Result<>> Journal::sync() {
 }
 
 void Journal::crash_flush() noexcept {
-  // The program is wrong and about to abort: one plain attempt, from wherever we were. A line that was being
-  // appended is unfinished and will be cut off by recovery.
+  // The program is wrong and about to abort: one plain attempt, from wherever we were. A line that
+  // was being appended is unfinished and will be cut off by recovery.
   while (written_ < pending_.size()) {
-    const ssize_t wrote = ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);
+    const ssize_t wrote =
+        ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);
     if (wrote <= 0) return;
     written_ += static_cast<std::size_t>(wrote);
   }

@@ -1,27 +1,17 @@
 // Journal: the append-only file that holds everything a run did.
 //
 // An event is acknowledged at one of two levels, and the caller says which it needs:
-//   flush()  it is in the file: it survives the death of this process (SIGKILL, a bug), not of the machine
-//   sync()   it is on the disk: it survives loss of power. One fdatasync serves everybody who waits (group commit).
-// Until then an event is in a buffer of bounded size, which is written by itself when it is half full, at the next
-// turn of the event loop, and when the program dies of a failed ENSURE.
+//   flush()  it is in the file: it survives the death of this process (SIGKILL, a bug), not of the
+//   machine sync()   it is on the disk: it survives loss of power. One fdatasync serves everybody
+//   who waits (group commit).
+// Until then an event is in a buffer of bounded size, which is written by itself when it is half
+// full, at the next turn of the event loop, and when the program dies of a failed ENSURE.
 //
-// Opening recovers what an interrupted write leaves: an unfinished last line, or zeros where pages never reached the
-// disk, is cut off, after its bytes were kept in a file beside it. Everything else that is no event is damage and
-// refused with its offset: events that were acknowledged stand there or behind it.
+// Opening recovers what an interrupted write leaves: an unfinished last line, or zeros where pages
+// never reached the disk, is cut off, after its bytes were kept in a file beside it. Everything
+// else that is no event is damage and refused with its offset: events that were acknowledged stand
+// there or behind it.
 #pragma once
-
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
-#include <cstdint>
-#include <filesystem>
-#include <functional>
-#include <memory>
-#include <mutex>
-#include <optional>
-#include <string>
-#include <string_view>
-#include <vector>
 
 #include "runtime/async/clock.hpp"
 #include "runtime/async/offload.hpp"
@@ -32,10 +22,24 @@
 #include "runtime/trace/event.hpp"
 #include "runtime/trace/event_json.hpp"
 
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
 namespace fathom::trace {
 
-/// Where the events of a journal stand in its file: a sparse index and the end of what readers may see. Shared
-/// between the journal's thread and its readers, hence the lock; it is taken once a batch, never per event.
+/// Where the events of a journal stand in its file: a sparse index and the end of what readers may
+/// see. Shared between the journal's thread and its readers, hence the lock; it is taken once a
+/// batch, never per event.
 class JournalIndex {
  public:
   /// A byte offset, and the seq of the last event before it.
@@ -77,28 +81,33 @@ struct JournalServices {
 
 class Journal {
  public:
-  /// Bytes that may wait in memory. When the disk is full the buffer fills up to this, then append refuses.
+  /// Bytes that may wait in memory. When the disk is full the buffer fills up to this, then append
+  /// refuses.
   static constexpr std::size_t kPendingBytesMax = 1024 * 1024;
   static constexpr std::size_t kBatchBytes = 128 * 1024;  ///< written at once without being asked
 
-  /// Opens or creates the journal of `run` at `path`; its folder must exist. `in_use` when another process appends
-  /// to it, `bad_data` with the offset when its middle is damaged or it belongs to another run or stream.
-  static Result<std::unique_ptr<Journal>> open(JournalServices services, const std::filesystem::path& path,
-                                               RunId run, std::string stream = "main");
+  /// Opens or creates the journal of `run` at `path`; its folder must exist. `in_use` when another
+  /// process appends to it, `bad_data` with the offset when its middle is damaged or it belongs to
+  /// another run or stream.
+  static Result<std::unique_ptr<Journal>> open(JournalServices services,
+                                               const std::filesystem::path& path, RunId run,
+                                               std::string stream = "main");
   /// Flushes; an error of that flush can no longer be reported, so callers that care flush before.
   ~Journal();
   Journal(const Journal&) = delete;
   Journal& operator=(const Journal&) = delete;
 
-  /// Takes the event and gives its place. A known ephemeral type goes to the listener only, everything else into
-  /// the file. `disk_full` or `io` when the buffer is full because writing fails: nothing accepted is lost, and
-  /// appending works again when writing does.
+  /// Takes the event and gives its place. A known ephemeral type goes to the listener only,
+  /// everything else into the file. `disk_full` or `io` when the buffer is full because writing
+  /// fails: nothing accepted is lost, and appending works again when writing does.
   Result<Position> append(EventDraft draft);
 
-  /// Writes the buffer into the file. After an error what was not written stays buffered, to be tried again.
+  /// Writes the buffer into the file. After an error what was not written stays buffered, to be
+  /// tried again.
   Result<> flush();
-  /// flush, then waits until the disk has everything appended before this call. A failed fdatasync is final: the
-  /// kernel may have dropped the pages, so every later sync of this journal fails too.
+  /// flush, then waits until the disk has everything appended before this call. A failed fdatasync
+  /// is final: the kernel may have dropped the pages, so every later sync of this journal fails
+  /// too.
   asio::awaitable<Result<>> sync();
 
   [[nodiscard]] std::uint64_t last_seq() const { return at_.seq; }
@@ -107,8 +116,9 @@ class Journal {
   [[nodiscard]] const RunId& run() const { return run_; }
   [[nodiscard]] std::shared_ptr<const JournalIndex> index() const { return index_; }
 
-  /// Who wants to know: `published` after the file grew, `ephemeral` with each encoded ephemeral event. Both are
-  /// called on the journal's thread and must be quick; one listener, the trace::Stream.
+  /// Who wants to know: `published` after the file grew, `ephemeral` with each encoded ephemeral
+  /// event. Both are called on the journal's thread and must be quick; one listener, the
+  /// trace::Stream.
   struct Listener {
     std::function<void()> published;
     std::function<void(Position, std::string_view line)> ephemeral;

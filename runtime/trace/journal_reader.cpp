@@ -1,12 +1,12 @@
 #include "runtime/trace/journal_reader.hpp"
 
+#include "runtime/base/file.hpp"
+
 #include <fcntl.h>
 
 #include <cerrno>
 #include <cstring>
 #include <utility>
-
-#include "runtime/base/file.hpp"
 
 namespace fathom::trace {
 
@@ -30,8 +30,8 @@ Result<std::size_t> LineReader::refill() {
   buffer_offset_ += begin_;
   end_ -= begin_;
   begin_ = 0;
-  const std::size_t got =
-      TRY(read_at(fd_.get(), buffer_.data() + end_, kBufferBytes - end_, buffer_offset_ + end_, name_));
+  const std::size_t got = TRY(
+      read_at(fd_.get(), buffer_.data() + end_, kBufferBytes - end_, buffer_offset_ + end_, name_));
   end_ += got;
   return got;
 }
@@ -67,14 +67,16 @@ Result<JournalReader> JournalReader::open(const std::filesystem::path& path) {
 }
 
 Error JournalReader::damaged(std::uint64_t offset, const Error& why) const {
-  return {ErrorCode::bad_data,
-          "journal " + name_ + ": damaged at byte " + std::to_string(offset) + " (after seq " +
-              std::to_string(last_seq_) + "): " + why.message};
+  return {ErrorCode::bad_data, "journal " + name_ + ": damaged at byte " + std::to_string(offset) +
+                                   " (after seq " + std::to_string(last_seq_) +
+                                   "): " + why.message};
 }
 
 Result<std::optional<Event>> JournalReader::next() {
   const auto line = lines_.next();
-  if (!line) return fail(line.error().code == ErrorCode::bad_data ? damaged(good_end_, line.error()) : line.error());
+  if (!line)
+    return fail(line.error().code == ErrorCode::bad_data ? damaged(good_end_, line.error())
+                                                         : line.error());
   if (!*line) return std::nullopt;
   const std::uint64_t offset = (*line)->offset;
   Result<Event> event = codec_.decode_padded((*line)->text, (*line)->readable);
@@ -89,7 +91,8 @@ Result<std::optional<Event>> JournalReader::next() {
     run_ = event->run;
     stream_ = event->stream;
   }
-  if (event->run != *run_ || event->stream != stream_) return refuse("an event of another run or stream");
+  if (event->run != *run_ || event->stream != stream_)
+    return refuse("an event of another run or stream");
   last_seq_ = event->at.seq;
   good_end_ = lines_.offset();
   return std::move(*event);
@@ -102,7 +105,8 @@ Result<bool> JournalReader::is_torn_tail() {
     const auto line = lines.next();
     if (!line && line.error().code != ErrorCode::bad_data) return fail(line.error());
     if (!line) {
-      // Too long for an event. Zeros of a lost page have no line ends, so look at its beginning only.
+      // Too long for an event. Zeros of a lost page have no line ends, so look at its beginning
+      // only.
       zeros = zeros || lines.unfinished().find('\0') != std::string_view::npos;
       if (!TRY(lines.skip_long_line())) return true;
       continue;

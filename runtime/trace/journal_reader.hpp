@@ -1,16 +1,16 @@
 // JournalReader: reads a journal file from front to back, or from a known place on.
 #pragma once
 
+#include "runtime/base/result.hpp"
+#include "runtime/base/unique_fd.hpp"
+#include "runtime/trace/event.hpp"
+#include "runtime/trace/event_json.hpp"
+
 #include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 #include <string_view>
-
-#include "runtime/base/result.hpp"
-#include "runtime/base/unique_fd.hpp"
-#include "runtime/trace/event.hpp"
-#include "runtime/trace/event_json.hpp"
 
 namespace fathom::trace {
 
@@ -18,7 +18,8 @@ namespace fathom::trace {
 struct Line {
   std::string_view text;
   std::uint64_t offset = 0;  ///< of its first byte
-  std::size_t readable = 0;  ///< bytes of readable memory from text.data() on (for EventCodec::decode_padded)
+  std::size_t readable =
+      0;  ///< bytes of readable memory from text.data() on (for EventCodec::decode_padded)
 };
 
 /// Cuts a file into lines through one buffer. Knows nothing of events.
@@ -26,8 +27,9 @@ class LineReader {
  public:
   static Result<LineReader> open(const std::filesystem::path& path, std::uint64_t offset = 0);
 
-  /// The next whole line; nothing at the end of the file or before an unfinished last line, and then the same call
-  /// can be repeated when the file has grown. A line of kEventBytesMax or more is bad_data with its offset.
+  /// The next whole line; nothing at the end of the file or before an unfinished last line, and
+  /// then the same call can be repeated when the file has grown. A line of kEventBytesMax or more
+  /// is bad_data with its offset.
   Result<std::optional<Line>> next();
 
   /// The offset of the next line: everything before was returned.
@@ -51,13 +53,15 @@ class LineReader {
   std::size_t end_ = 0;    ///< of what was read
 };
 
-/// Reads events and holds them to the journal's promises: one run, one stream, seq from 1 without gap.
+/// Reads events and holds them to the journal's promises: one run, one stream, seq from 1 without
+/// gap.
 class JournalReader {
  public:
   static Result<JournalReader> open(const std::filesystem::path& path);
 
-  /// The next event; nothing at the end. Damage is bad_data naming the file, the offset and the reason:
-  /// `journal x.jsonl: damaged at byte 4711 (after seq 12): …`. An unfinished last line is the end.
+  /// The next event; nothing at the end. Damage is bad_data naming the file, the offset and the
+  /// reason: `journal x.jsonl: damaged at byte 4711 (after seq 12): …`. An unfinished last line is
+  /// the end.
   Result<std::optional<Event>> next();
 
   [[nodiscard]] std::uint64_t last_seq() const { return last_seq_; }
@@ -66,12 +70,14 @@ class JournalReader {
   /// Bytes of an unfinished line at the end.
   [[nodiscard]] std::size_t unfinished_bytes() const { return lines_.unfinished().size(); }
 
-  /// After next() reported damage: could an interrupted write have left what follows the last good event? It ends in
-  /// an unfinished line or holds zeros (pages that never reached the disk), and no intact event comes after.
+  /// After next() reported damage: could an interrupted write have left what follows the last good
+  /// event? It ends in an unfinished line or holds zeros (pages that never reached the disk), and
+  /// no intact event comes after.
   Result<bool> is_torn_tail();
 
  private:
-  JournalReader(LineReader lines, std::string name) : lines_(std::move(lines)), name_(std::move(name)) {}
+  JournalReader(LineReader lines, std::string name)
+      : lines_(std::move(lines)), name_(std::move(name)) {}
   Error damaged(std::uint64_t offset, const Error& why) const;
 
   LineReader lines_;

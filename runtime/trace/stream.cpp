@@ -1,15 +1,16 @@
 #include "runtime/trace/stream.hpp"
 
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/file.hpp"
+
+#include <boost/asio/post.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <fcntl.h>
 
 #include <algorithm>
-#include <boost/asio/post.hpp>
-#include <boost/asio/use_awaitable.hpp>
 #include <cerrno>
 #include <utility>
-
-#include "runtime/base/ensure.hpp"
-#include "runtime/base/file.hpp"
 
 namespace fathom::trace {
 
@@ -38,8 +39,8 @@ void Stream::close() {
 }
 
 void Stream::wake() {
-  // The flag is set by a subscriber before it looks at the index a last time, so a batch published in between is
-  // either seen by that look or finds the flag.
+  // The flag is set by a subscriber before it looks at the index a last time, so a batch published
+  // in between is either seen by that look or finds the flag.
   if (!waiting_.exchange(false)) return;
   asio::post(executor_, [weak = std::weak_ptr(self_)] {
     if (const auto self = weak.lock()) (*self)->news_.notify_all();
@@ -70,9 +71,9 @@ Result<std::unique_ptr<Subscriber>> Stream::subscribe(std::uint64_t after_seq) {
   const Outcome outcome = after_seq > last    ? Outcome::unknown_seq
                           : after_seq == last ? Outcome::up_to_date
                                               : Outcome::replaying;
-  // NOLINTNEXTLINE: the constructor is private, so make_unique cannot reach it
-  std::unique_ptr<Subscriber> subscriber(new Subscriber(*this, outcome,
-                                                        index_->floor(std::min(after_seq, last))));
+  // The constructor is private, so make_unique cannot reach it.
+  auto subscriber = std::unique_ptr<Subscriber>(
+      new Subscriber(*this, outcome, index_->floor(std::min(after_seq, last))));
   TRY(subscriber->seek(std::min(after_seq, last)));
   return subscriber;
 }
@@ -136,7 +137,8 @@ bool Subscriber::take_ephemeral(Batch& batch) {
   auto lines = std::make_shared<std::string>();
   while (ring_cursor_ < stream_.ring_end_) {
     const Stream::Ephemeral& event = stream_.ring_[ring_cursor_ - ring_begin];
-    // Those behind a durable event that was not delivered yet must wait for it; those before it are implied by it.
+    // Those behind a durable event that was not delivered yet must wait for it; those before it are
+    // implied by it.
     if (event.at.seq > cursor_.seq) break;
     if (event.at.seq < cursor_.seq) {
       ++dropped_;
@@ -155,8 +157,8 @@ bool Subscriber::take_ephemeral(Batch& batch) {
 }
 
 asio::awaitable<Result<Batch>> Subscriber::next() {
-  // Give way once a batch: whoever replays a long file must not hold up the others of this thread, and subscribers
-  // that take turns stand at the same place and share its chunk.
+  // Give way once a batch: whoever replays a long file must not hold up the others of this thread,
+  // and subscribers that take turns stand at the same place and share its chunk.
   co_await asio::post(stream_.executor_, asio::use_awaitable);
   for (;;) {
     // Order matters: the flag first, then the looks (see Stream::wake).

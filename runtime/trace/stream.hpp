@@ -1,16 +1,23 @@
 // Stream: a journal's events as they happen, for any number of subscribers.
 //
-// A subscriber reads the journal's own file, so replay and live are the same reader and join without gap or
-// duplicate, and a subscriber that is slow or never reads costs the writer nothing: it only falls behind on disk.
-// What the writer does per batch is to check one flag. Subscribers at the same place share one read of the file, so a
-// hundred watchers of a live run cost little more than one. Ephemeral events are not in the file; the latest of them wait
-// in one ring shared by all subscribers, and who is too slow for the ring misses some and is told how many.
+// A subscriber reads the journal's own file, so replay and live are the same reader and join
+// without gap or duplicate, and a subscriber that is slow or never reads costs the writer nothing:
+// it only falls behind on disk. What the writer does per batch is to check one flag. Subscribers at
+// the same place share one read of the file, so a hundred watchers of a live run cost little more
+// than one. Ephemeral events are not in the file; the latest of them wait in one ring shared by all
+// subscribers, and who is too slow for the ring misses some and is told how many.
 #pragma once
+
+#include "runtime/async/signal.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/base/unique_fd.hpp"
+#include "runtime/trace/journal.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/awaitable.hpp>
 
 #include <array>
 #include <atomic>
-#include <boost/asio/any_io_executor.hpp>
-#include <boost/asio/awaitable.hpp>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -18,33 +25,34 @@
 #include <string>
 #include <string_view>
 
-#include "runtime/async/signal.hpp"
-#include "runtime/base/result.hpp"
-#include "runtime/base/unique_fd.hpp"
-#include "runtime/trace/journal.hpp"
-
 namespace fathom::trace {
 
-/// Some whole lines in order. Either durable events (from..to, contiguous) or ephemeral ones (from == to, the seq
-/// they stand behind).
+/// Some whole lines in order. Either durable events (from..to, contiguous) or ephemeral ones (from
+/// == to, the seq they stand behind).
 struct Batch {
-  std::shared_ptr<const std::string> bytes;  ///< shared with other subscribers; null only when `ended`
+  std::shared_ptr<const std::string>
+      bytes;  ///< shared with other subscribers; null only when `ended`
   std::uint64_t from = 0;
   std::uint64_t to = 0;
   bool durable = true;
-  std::uint64_t ephemeral_dropped = 0;  ///< ephemeral events this subscriber missed since the batch before
-  bool live = false;   ///< nothing newer was in the file when this was read: replay has reached the present
+  std::uint64_t ephemeral_dropped =
+      0;  ///< ephemeral events this subscriber missed since the batch before
+  bool live =
+      false;  ///< nothing newer was in the file when this was read: replay has reached the present
   bool ended = false;  ///< the stream was closed and everything was delivered
 
   /// Encoded events, each with its newline.
-  [[nodiscard]] std::string_view lines() const { return bytes ? std::string_view(*bytes) : std::string_view(); }
+  [[nodiscard]] std::string_view lines() const {
+    return bytes ? std::string_view(*bytes) : std::string_view();
+  }
 };
 
 /// How a subscription begins, as the trace protocol says it.
 enum class Outcome : std::uint8_t {
   up_to_date,  ///< after_seq is the last event: only new ones will come
   replaying,   ///< events after after_seq come first
-  unknown_seq  ///< after_seq lies in the future of this stream: the reader knows another, lost history
+  unknown_seq  ///< after_seq lies in the future of this stream: the reader knows another, lost
+               ///< history
 };
 
 class Stream;
@@ -60,7 +68,8 @@ class Subscriber {
   Subscriber& operator=(const Subscriber&) = delete;
 
   [[nodiscard]] Outcome outcome() const { return outcome_; }
-  /// Waits for events and takes up to kBatchBytesMax bytes of them. After `ended` only that is repeated.
+  /// Waits for events and takes up to kBatchBytesMax bytes of them. After `ended` only that is
+  /// repeated.
   asio::awaitable<Result<Batch>> next();
 
  private:
@@ -85,8 +94,8 @@ class Stream {
   static constexpr std::size_t kRingBytesMax = 256 * 1024;
   static constexpr std::size_t kSubscribersMax = 1024;
 
-  /// Becomes the journal's listener. `executor` runs the subscribers; it may belong to another thread than the
-  /// journal's. The journal must outlive the stream, or be ended by close() first.
+  /// Becomes the journal's listener. `executor` runs the subscribers; it may belong to another
+  /// thread than the journal's. The journal must outlive the stream, or be ended by close() first.
   Stream(asio::any_io_executor executor, Journal& journal);
   ~Stream();
   Stream(const Stream&) = delete;
@@ -95,8 +104,8 @@ class Stream {
   /// Delivers what comes after `after_seq` (0: everything). `too_large` at kSubscribersMax.
   Result<std::unique_ptr<Subscriber>> subscribe(std::uint64_t after_seq);
 
-  /// No more events will come: subscribers get what is there and then `ended`. Called on the journal's thread, after
-  /// its last flush.
+  /// No more events will come: subscribers get what is there and then `ended`. Called on the
+  /// journal's thread, after its last flush.
   void close();
 
  private:
@@ -127,8 +136,8 @@ class Stream {
   std::array<Chunk, kChunksKept> chunks_;
   std::size_t next_chunk_ = 0;
   std::size_t subscribers_ = 0;
-  std::shared_ptr<Stream*> self_;       ///< a wake-up posted before our end finds us gone
-  std::atomic<bool> waiting_ = false;   ///< a subscriber waits and nobody has posted a wake-up yet
+  std::shared_ptr<Stream*> self_;      ///< a wake-up posted before our end finds us gone
+  std::atomic<bool> waiting_ = false;  ///< a subscriber waits and nobody has posted a wake-up yet
   std::atomic<bool> closed_ = false;
 
   std::mutex ring_mutex_;

@@ -1,21 +1,22 @@
-// Measures the trace: appending, reading, and what subscribers cost the writer. Each figure stands beside a peer or a
-// limit measured in the same run. `./dev bench runtime` runs it.
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <algorithm>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <cstdio>
-#include <functional>
-#include <nlohmann/json.hpp>
-#include <thread>
-
+// Measures the trace: appending, reading, and what subscribers cost the writer. Each figure stands
+// beside a peer or a limit measured in the same run. `./dev bench runtime` runs it.
 #include "runtime/base/file.hpp"
 #include "runtime/trace/journal.hpp"
 #include "runtime/trace/journal_reader.hpp"
 #include "runtime/trace/stream.hpp"
 #include "tests/support/journal_fixture.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <nlohmann/json.hpp>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <functional>
+#include <thread>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -37,7 +38,8 @@ double median(std::vector<double> values) {
 }
 
 EventDraft small_event(std::uint64_t n) {
-  EventDraft event = test::draft("tool.started", R"({"call":"c)" + std::to_string(n) + R"(","name":"bash"})");
+  EventDraft event =
+      test::draft("tool.started", R"({"call":"c)" + std::to_string(n) + R"(","name":"bash"})");
   event.span.value = n;
   event.cause = n;
   return event;
@@ -70,14 +72,18 @@ void bench_append(Bench& bench) {
     ours.push_back(seconds([&] { write_events(*journal, kEvents); }));
     const std::string batch(Journal::kBatchBytes, 'x');
     const std::uint64_t bytes = std::filesystem::file_size(bench.path);
-    UniqueFd fd(::open((bench.dir / "raw").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
+    UniqueFd fd(
+        ::open((bench.dir / "raw").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     raw.push_back(seconds([&] {
-      for (std::uint64_t at = 0; at < bytes; at += batch.size()) (void)write_all(fd.get(), batch, "raw").value();
+      for (std::uint64_t at = 0; at < bytes; at += batch.size())
+        (void)write_all(fd.get(), batch, "raw").value();
     }));
   }
   const double rate = static_cast<double>(kEvents) / median(ours);
-  std::printf("journal append    %10.0f events/s   goal 200000   (%.2f of the time is write(2) of the same bytes)\n", rate,
-              median(raw) / median(ours));
+  std::printf(
+      "journal append    %10.0f events/s   goal 200000   (%.2f of the time is write(2) of the same "
+      "bytes)\n",
+      rate, median(raw) / median(ours));
 }
 
 void bench_decode(Bench& bench) {
@@ -92,18 +98,22 @@ void bench_decode(Bench& bench) {
     }));
     constexpr std::uint64_t kPeerEvents = kEvents / 10;
     peer.push_back(seconds([&] {
-      std::size_t at = 0;
-      for (std::uint64_t n = 0; n < kPeerEvents; ++n) {
-        const std::size_t newline = text.find('\n', at);
-        (void)nlohmann::json::parse(text.begin() + static_cast<std::ptrdiff_t>(at),
-                                    text.begin() + static_cast<std::ptrdiff_t>(newline));
-        at = newline + 1;
-      }
-    }) * 10);
+                     std::size_t at = 0;
+                     for (std::uint64_t n = 0; n < kPeerEvents; ++n) {
+                       const std::size_t newline = text.find('\n', at);
+                       (void)nlohmann::json::parse(
+                           text.begin() + static_cast<std::ptrdiff_t>(at),
+                           text.begin() + static_cast<std::ptrdiff_t>(newline));
+                       at = newline + 1;
+                     }
+                   }) *
+                   10);
   }
-  std::printf("journal decode    %10.0f events/s   goal 1000000  (%.1f x nlohmann-json, %zu bytes an event)\n",
-              static_cast<double>(kEvents) / median(ours), median(peer) / median(ours),
-              text.size() / kEvents);
+  std::printf(
+      "journal decode    %10.0f events/s   goal 1000000  (%.1f x nlohmann-json, %zu bytes an "
+      "event)\n",
+      static_cast<double>(kEvents) / median(ours), median(peer) / median(ours),
+      text.size() / kEvents);
 }
 
 asio::awaitable<void> read_on(Subscriber& subscriber, std::uint64_t& events) {
@@ -114,7 +124,8 @@ asio::awaitable<void> read_on(Subscriber& subscriber, std::uint64_t& events) {
   }
 }
 
-// Seconds the writer took with `readers` subscribers that read on another thread and one that never reads.
+// Seconds the writer took with `readers` subscribers that read on another thread and one that never
+// reads.
 double write_with_subscribers(Bench& bench, int readers, bool stalled, double& delivered_share) {
   auto journal = bench.open();
   asio::io_context reader_io{1};
@@ -128,7 +139,8 @@ double write_with_subscribers(Bench& bench, int readers, bool stalled, double& d
   if (stalled) subscribers.push_back(stream.subscribe(0).value());
   std::atomic<bool> stop = false;
   std::thread reader([&] {
-    // The stream wakes its subscribers through this context; stopping it is how the measurement ends.
+    // The stream wakes its subscribers through this context; stopping it is how the measurement
+    // ends.
     auto work = asio::make_work_guard(reader_io);
     while (!stop) reader_io.run_one_for(std::chrono::milliseconds(1));
   });
@@ -137,7 +149,8 @@ double write_with_subscribers(Bench& bench, int readers, bool stalled, double& d
   reader.join();
   std::uint64_t sum = 0;
   for (std::uint64_t events : seen) sum += events;
-  delivered_share = readers == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(kEvents) / readers;
+  delivered_share =
+      readers == 0 ? 0 : static_cast<double>(sum) / static_cast<double>(kEvents) / readers;
   return took;
 }
 
@@ -151,11 +164,14 @@ void bench_stream(Bench& bench) {
     watched.push_back(write_with_subscribers(bench, 99, true, share));
     ratios.push_back(alone.back() / watched.back());
   }
-  std::printf("stream, writer    %10.0f events/s with 100 subscribers, one stalled: %.2f of none   goal 0.90\n",
-              static_cast<double>(kEvents) / median(watched), median(ratios));
-  std::printf("stream, memory    %10zu bytes a subscriber at most, however far behind "
-              "(readers had %.0f %% when the writer ended)\n",
-              Subscriber::kBatchBytesMax, share * 100);
+  std::printf(
+      "stream, writer    %10.0f events/s with 100 subscribers, one stalled: %.2f of none   goal "
+      "0.90\n",
+      static_cast<double>(kEvents) / median(watched), median(ratios));
+  std::printf(
+      "stream, memory    %10zu bytes a subscriber at most, however far behind "
+      "(readers had %.0f %% when the writer ended)\n",
+      Subscriber::kBatchBytesMax, share * 100);
 }
 
 void bench_sync(Bench& bench) {
@@ -171,14 +187,16 @@ void bench_sync(Bench& bench) {
     asio::co_spawn(bench.io, syncs(), [](std::exception_ptr) {});
     bench.io.run();
   });
-  UniqueFd fd(::open((bench.dir / "raw-sync").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
+  UniqueFd fd(
+      ::open((bench.dir / "raw-sync").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   const double raw = seconds([&] {
     for (int i = 0; i < kSyncs; ++i) {
       (void)write_all(fd.get(), std::string(300, 'x'), "raw").value();
       ::fdatasync(fd.get());
     }
   });
-  std::printf("journal sync      %10.0f syncs/s    (%.2f of bare write + fdatasync)\n", kSyncs / ours, raw / ours);
+  std::printf("journal sync      %10.0f syncs/s    (%.2f of bare write + fdatasync)\n",
+              kSyncs / ours, raw / ours);
 }
 
 }  // namespace

@@ -1,9 +1,9 @@
 // Any bytes as text: cutting, mending and printing keep their promises.
-#include <cstdint>
-#include <string_view>
-
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/text.hpp"
+
+#include <cstdint>
+#include <string_view>
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace fathom;
@@ -16,15 +16,19 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   ENSURE(tail.size() <= bound && text.ends_with(tail), "a suffix within its bound");
   ENSURE(text.size() <= bound || head.size() + 3 >= bound, "no whole code point is lost");
   ENSURE(text.size() <= bound || tail.size() + 3 >= bound, "no whole code point is lost");
-  ENSURE(clip_middle(text, bound).size() <= std::max(bound, text.size() <= bound ? text.size() : 0), "within its bound");
+  ENSURE(clip_middle(text, bound).size() <= std::max(bound, text.size() <= bound ? text.size() : 0),
+         "within its bound");
   const bool valid = find_invalid_utf8(text) == std::string_view::npos;
   if (valid) {
     ENSURE(find_invalid_utf8(head) == std::string_view::npos, "a cut does not break text");
     ENSURE(find_invalid_utf8(tail) == std::string_view::npos, "a cut does not break text");
-    ENSURE(find_invalid_utf8(clip_middle(text, bound)) == std::string_view::npos, "a cut does not break text");
+    ENSURE(find_invalid_utf8(clip_middle(text, bound)) == std::string_view::npos,
+           "a cut does not break text");
   }
-  ENSURE(find_invalid_utf8(to_valid_utf8(text)) == std::string_view::npos, "mended text is well formed");
+  ENSURE(find_invalid_utf8(to_valid_utf8(text)) == std::string_view::npos,
+         "mended text is well formed");
   ENSURE(!valid || to_valid_utf8(text) == text, "well-formed text is left alone");
-  for (const char c : to_printable(text)) ENSURE(static_cast<unsigned char>(c) >= 0x20, "no control characters");
+  for (const char c : to_printable(text))
+    ENSURE(static_cast<unsigned char>(c) >= 0x20, "no control characters");
   return 0;
 }

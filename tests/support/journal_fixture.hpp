@@ -1,13 +1,13 @@
 // A journal on a simulator: manual clock, temporary folder, its own pool.
 #pragma once
 
-#include <memory>
-#include <string>
-
 #include "runtime/async/offload.hpp"
 #include "runtime/async/simulator.hpp"
 #include "runtime/trace/journal.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <memory>
+#include <string>
 
 namespace fathom::test {
 

@@ -1,12 +1,13 @@
-// The main of every test executable: Catch's, with 77 (ctest's "skipped") when a test could not run here.
+// The main of every test executable: Catch's, with 77 (ctest's "skipped") when a test could not run
+// here.
+#include "tests/support/skip.hpp"
+
 #if __has_include(<catch2/catch_session.hpp>)
 #include <catch2/catch_session.hpp>
 #else
 #define CATCH_CONFIG_RUNNER
 #include <catch2/catch.hpp>
 #endif
-
-#include "tests/support/skip.hpp"
 
 int main(int argc, char** argv) {
   const int failed = Catch::Session().run(argc, argv);

@@ -8,7 +8,8 @@ namespace {
 
 std::string random_json_string(std::mt19937_64& random) {
   constexpr std::array<std::string_view, 12> kPieces = {
-      "a", "Z", " ", "\\n", "\\\"", "\\\\", "\\u0000", "ü", "｜DSML｜", "😀", "\\ud83d\\ude00", "/"};
+      "a",       "Z", " ",        "\\n", "\\\"",           "\\\\",
+      "\\u0000", "ü", "｜DSML｜", "😀",  "\\ud83d\\ude00", "/"};
   std::string out = "\"";
   for (std::size_t n = random() % 8; n > 0; --n) out += kPieces[random() % kPieces.size()];
   return out + "\"";
@@ -24,7 +25,8 @@ std::string random_json_value(std::mt19937_64& random, int depth) {
       return random_json_string(random);
     case 2: {
       std::string out = "[" + random_json_value(random, depth - 1);
-      for (std::size_t n = random() % 3; n > 0; --n) out += ", " + random_json_value(random, depth - 1);
+      for (std::size_t n = random() % 3; n > 0; --n)
+        out += ", " + random_json_value(random, depth - 1);
       return out + "]";
     }
     default:
@@ -64,7 +66,8 @@ trace::Event random_event(std::mt19937_64& random) {
   event.what.type = kTypes[random() % kTypes.size()];
   event.durability = trace::durability_of(event.what.type).value_or(trace::Durability::durable);
   event.at.seq = random_number(random, 1, UINT64_MAX);
-  if (event.durability == trace::Durability::ephemeral) event.at.sub = random_number(random, 1, UINT64_MAX);
+  if (event.durability == trace::Durability::ephemeral)
+    event.at.sub = random_number(random, 1, UINT64_MAX);
   // Year 0 to 9999 in microseconds.
   event.ts = WallTime{std::chrono::sys_days{std::chrono::year{0} / 1 / 1}} +
              std::chrono::microseconds(random_number(random, 0, 315'569'519'999'999'999));

@@ -1,9 +1,9 @@
 // Random but valid events, for property tests and benchmarks.
 #pragma once
 
-#include <random>
-
 #include "runtime/trace/event.hpp"
+
+#include <random>
 
 namespace fathom::test {
 

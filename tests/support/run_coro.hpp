@@ -1,20 +1,21 @@
 // Runs one coroutine to its end on a simulator of its own; what it throws leaves the call.
 #pragma once
 
+#include "runtime/async/simulator.hpp"
+#include "tests/support/catch.hpp"
+
 #include <cstdint>
 #include <cstdlib>
 #include <iostream>
 #include <random>
 #include <string>
 
-#include "runtime/async/simulator.hpp"
-#include "tests/support/catch.hpp"
-
 namespace fathom::test {
 
-/// Runs `body(Simulator&)`, which returns an awaitable<void>, under `count` different schedules. The first seed is
-/// $FATHOM_SEED (default 1; 0 draws one and prints it), the number of schedules $FATHOM_SEEDS when that is set.
-/// A failure names its seed: FATHOM_SEED=N FATHOM_SEEDS=1 repeats it.
+/// Runs `body(Simulator&)`, which returns an awaitable<void>, under `count` different schedules.
+/// The first seed is $FATHOM_SEED (default 1; 0 draws one and prints it), the number of schedules
+/// $FATHOM_SEEDS when that is set. A failure names its seed: FATHOM_SEED=N FATHOM_SEEDS=1 repeats
+/// it.
 template <class Body>
 void for_each_seed(std::uint64_t count, Body body) {
   const auto number = [](const char* name, std::uint64_t otherwise) {

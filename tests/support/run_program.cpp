@@ -1,5 +1,7 @@
 #include "tests/support/run_program.hpp"
 
+#include "runtime/base/unique_fd.hpp"
+
 #include <fcntl.h>
 #include <poll.h>
 #include <spawn.h>
@@ -8,8 +10,6 @@
 
 #include <array>
 #include <stdexcept>
-
-#include "runtime/base/unique_fd.hpp"
 
 namespace fathom::test {
 namespace {
@@ -34,7 +34,8 @@ std::vector<char*> pointers(std::vector<std::string>& strings) {
 
 // Reads both ends until both are closed; poll keeps a full pipe from blocking the child.
 void drain(Pipe& out, Pipe& err, ProgramResult& result) {
-  std::array<pollfd, 2> polls = {pollfd{out.read.get(), POLLIN, 0}, pollfd{err.read.get(), POLLIN, 0}};
+  std::array<pollfd, 2> polls = {pollfd{out.read.get(), POLLIN, 0},
+                                 pollfd{err.read.get(), POLLIN, 0}};
   while (polls[0].fd >= 0 || polls[1].fd >= 0) {
     ::poll(polls.data(), polls.size(), -1);
     for (std::size_t i = 0; i < polls.size(); ++i) {
@@ -61,7 +62,8 @@ ProgramResult run_program(const std::vector<std::string>& argv, const ProgramOpt
   if (options.stdout_path.empty())
     posix_spawn_file_actions_adddup2(&actions, out.write.get(), STDOUT_FILENO);
   else
-    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, options.stdout_path.c_str(), O_WRONLY, 0);
+    posix_spawn_file_actions_addopen(&actions, STDOUT_FILENO, options.stdout_path.c_str(), O_WRONLY,
+                                     0);
   posix_spawn_file_actions_adddup2(&actions, err.write.get(), STDERR_FILENO);
   std::vector<std::string> args = argv;
   std::vector<std::string> environment = options.environment;

@@ -4,8 +4,10 @@
 
 namespace fathom::test {
 namespace {
+// A test process is skipped as a whole.
+// NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 bool g_skipped = false;
-}
+}  // namespace
 
 void skip(std::string_view why) {
   g_skipped = true;

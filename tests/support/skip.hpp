@@ -1,4 +1,5 @@
-// A test that cannot run on this machine says in one line what was not tested, and is counted as skipped.
+// A test that cannot run on this machine says in one line what was not tested, and is counted as
+// skipped.
 #pragma once
 
 #include <string_view>

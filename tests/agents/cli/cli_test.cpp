@@ -1,10 +1,10 @@
 #include "agents/cli/cli.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
 #include "tests/support/run_program.hpp"
+
+#include <nlohmann/json.hpp>
 
 using namespace fathom;
 using test::ProgramResult;
@@ -14,7 +14,8 @@ namespace {
 const std::string kSample = "tests/golden/sample.jsonl";
 
 // A failing command says one line, names the thing, and nothing else leaves it.
-void check_failure(const std::vector<std::string>& args, int exit_code, const std::string& message) {
+void check_failure(const std::vector<std::string>& args, int exit_code,
+                   const std::string& message) {
   const ProgramResult result = test::fathom(args);
   INFO(result.err);
   CHECK(result.exit_code == exit_code);
@@ -25,9 +26,13 @@ void check_failure(const std::vector<std::string>& args, int exit_code, const st
 
 TEST_CASE("the version and the help of every command are printed", "[agents][e2e]") {
   CHECK(test::fathom({"--version"}).out == "fathom 0.1.0\n");
-  for (const std::vector<std::string>& path :
-       {std::vector<std::string>{}, {"doctor"}, {"trace"}, {"trace", "show"}, {"trace", "tail"}, {"trace", "replay"},
-        {"completion"}}) {
+  for (const std::vector<std::string>& path : {std::vector<std::string>{},
+                                               {"doctor"},
+                                               {"trace"},
+                                               {"trace", "show"},
+                                               {"trace", "tail"},
+                                               {"trace", "replay"},
+                                               {"completion"}}) {
     std::vector<std::string> args = path;
     args.emplace_back("--help");
     const ProgramResult help = test::fathom(args);
@@ -38,10 +43,13 @@ TEST_CASE("the version and the help of every command are printed", "[agents][e2e
 }
 
 TEST_CASE("a wrong word is answered with the nearest right one", "[agents][e2e]") {
-  check_failure({"trcae"}, 64, "unknown command or argument 'trcae' (did you mean 'trace'?); see 'fathom --help'");
-  check_failure({"trace", "shwo", "x"}, 64,
-                "unknown command or argument 'shwo' (did you mean 'show'?); see 'fathom trace --help'");
-  check_failure({"doctor", "--jsno"}, 64, "unknown flag '--jsno' (did you mean '--json'?); see 'fathom doctor --help'");
+  check_failure({"trcae"}, 64,
+                "unknown command or argument 'trcae' (did you mean 'trace'?); see 'fathom --help'");
+  check_failure(
+      {"trace", "shwo", "x"}, 64,
+      "unknown command or argument 'shwo' (did you mean 'show'?); see 'fathom trace --help'");
+  check_failure({"doctor", "--jsno"}, 64,
+                "unknown flag '--jsno' (did you mean '--json'?); see 'fathom doctor --help'");
   check_failure({"trace", "show", kSample, "--type", "tol."}, 64,
                 "--type tol.: no such event type or family (did you mean 'tool.'?)");
   check_failure({"completion", "bsh"}, 64, "completion for 'bsh': did you mean 'bash'?");
@@ -49,16 +57,20 @@ TEST_CASE("a wrong word is answered with the nearest right one", "[agents][e2e]"
                 "--color: 'blue' is not auto, always or never; see 'fathom doctor --help'");
 }
 
-TEST_CASE("unreadable, damaged and absent files each have their error and exit code", "[agents][e2e]") {
+TEST_CASE("unreadable, damaged and absent files each have their error and exit code",
+          "[agents][e2e]") {
   const test::TempDir dir;
-  check_failure({"trace", "show", "/no/such.jsonl"}, 66, "open /no/such.jsonl: No such file or directory");
+  check_failure({"trace", "show", "/no/such.jsonl"}, 66,
+                "open /no/such.jsonl: No such file or directory");
   const auto damaged = dir.write("damaged.jsonl", "not an event\n");
   const ProgramResult shown = test::fathom({"trace", "show", damaged.string()});
   CHECK(shown.exit_code == 65);
-  CHECK(shown.err.starts_with("fathom: journal " + damaged.string() + ": damaged at byte 0 (after seq 0): "));
+  CHECK(shown.err.starts_with("fathom: journal " + damaged.string() +
+                              ": damaged at byte 0 (after seq 0): "));
   const auto hostile = dir.write("a\x1b[31m.jsonl", "x\n");
   CHECK(test::fathom({"trace", "show", hostile.string()}).err.find('\x1b') == std::string::npos);
-  check_failure({"trace", "show", dir.path().string()}, 74, "read " + dir.path().string() + ": Is a directory");
+  check_failure({"trace", "show", dir.path().string()}, 74,
+                "read " + dir.path().string() + ": Is a directory");
 }
 
 TEST_CASE("output that cannot be written fails the command", "[agents][e2e]") {
@@ -79,5 +91,6 @@ TEST_CASE("doctor's JSON is well formed and says what its exit code says", "[age
 
 TEST_CASE("colour is for terminals alone, unless asked for", "[agents][e2e]") {
   CHECK(test::fathom({"trace", "show", kSample}).out.find('\x1b') == std::string::npos);
-  CHECK(test::fathom({"--color", "always", "trace", "show", kSample}).out.find('\x1b') != std::string::npos);
+  CHECK(test::fathom({"--color", "always", "trace", "show", kSample}).out.find('\x1b') !=
+        std::string::npos);
 }

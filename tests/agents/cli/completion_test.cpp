@@ -10,8 +10,9 @@ namespace {
 
 // What bash would offer after `words`, asked of the generated script itself.
 std::string offered(const std::string& script_path, const std::string& words) {
-  const std::string ask = "source " + script_path + "; COMP_WORDS=(" + words +
-                          "); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _fathom; echo \"${COMPREPLY[*]}\"";
+  const std::string ask =
+      "source " + script_path + "; COMP_WORDS=(" + words +
+      "); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _fathom; echo \"${COMPREPLY[*]}\"";
   return test::run_program({"bash", "-c", ask}).out;
 }
 

@@ -1,17 +1,18 @@
 #include "agents/cli/doctor.hpp"
 
-#include <nlohmann/json.hpp>
-
 #include "agents/cli/terminal.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <nlohmann/json.hpp>
 
 using namespace fathom;
 using namespace fathom::agents;
 
 namespace {
 
-const Finding* find(const std::vector<Section>& sections, std::string_view section, std::string_view name) {
+const Finding* find(const std::vector<Section>& sections, std::string_view section,
+                    std::string_view name) {
   for (const Section& candidate : sections)
     if (candidate.name == section)
       for (const Finding& finding : candidate.findings)
@@ -23,7 +24,8 @@ const Finding* find(const std::vector<Section>& sections, std::string_view secti
 
 TEST_CASE("doctor finds programs on the given PATH and says how to get the others", "[agents]") {
   const test::TempDir dir;
-  std::filesystem::permissions(dir.write("bin/git", "#!/bin/sh\n"), std::filesystem::perms::owner_all);
+  std::filesystem::permissions(dir.write("bin/git", "#!/bin/sh\n"),
+                               std::filesystem::perms::owner_all);
   const auto env = [&](const char* name) -> std::string {
     if (name == std::string_view("PATH")) return "/nowhere::" + (dir / "bin").string();
     if (name == std::string_view("HOME")) return dir.path().string();
@@ -33,7 +35,8 @@ TEST_CASE("doctor finds programs on the given PATH and says how to get the other
   CHECK(find(sections, "programs", "git")->value == (dir / "bin/git").string());
   CHECK(find(sections, "programs", "rg")->health == Health::note);
   CHECK(find(sections, "programs", "rg")->fix == "apt-get install ripgrep");
-  CHECK(find(sections, "files", "state")->value.starts_with((dir / ".local/state/fathom").string()));
+  CHECK(
+      find(sections, "files", "state")->value.starts_with((dir / ".local/state/fathom").string()));
   CHECK_FALSE(std::filesystem::exists(dir / ".local"));  // looking creates nothing
 }
 
@@ -48,8 +51,10 @@ TEST_CASE("without a home, doctor says what to set and is not healthy", "[agents
 TEST_CASE("doctor's text marks what is missing and gives the fix", "[agents]") {
   const Terminal terminal(ColourMode::never, [](const char*) { return std::string(); });
   const std::vector<Section> sections = {
-      {"kernel", {{"seccomp", Health::ok, "yes", ""}, {"landlock", Health::missing, "no", "boot with it"}}}};
+      {"kernel",
+       {{"seccomp", Health::ok, "yes", ""}, {"landlock", Health::missing, "no", "boot with it"}}}};
   CHECK(to_text(sections, terminal) ==
-        "kernel\n  + seccomp          yes\n  - landlock         no\n                     fix: boot with it\n"
+        "kernel\n  + seccomp          yes\n  - landlock         no\n                     fix: boot "
+        "with it\n"
         "something needed is missing: see the lines marked '-' and their fixes\n");
 }

@@ -1,8 +1,8 @@
 #include "agents/cli/exit_code.hpp"
 
-#include <set>
-
 #include "tests/support/catch.hpp"
+
+#include <set>
 
 using namespace fathom;
 using namespace fathom::agents;

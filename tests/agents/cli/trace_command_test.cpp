@@ -1,12 +1,13 @@
 #include "agents/cli/trace_command.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <fstream>
-
 #include "runtime/trace/journal_reader.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
 #include "tests/support/run_program.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+
+#include <fstream>
 
 using namespace fathom;
 using namespace fathom::agents;
@@ -32,7 +33,8 @@ struct QuietTerminal {
 
 TEST_CASE("JSON output gives back the journal's own lines", "[agents][e2e]") {
   CHECK(test::fathom({"trace", "show", kSample, "--json"}).out == test::slurp(kSample));
-  CHECK(test::fathom({"trace", "replay", kSample, "--json", "--speed", "0"}).out == test::slurp(kSample));
+  CHECK(test::fathom({"trace", "replay", kSample, "--json", "--speed", "0"}).out ==
+        test::slurp(kSample));
 }
 
 TEST_CASE("filters choose by type, family and seq", "[agents][e2e]") {
@@ -49,7 +51,8 @@ TEST_CASE("filters choose by type, family and seq", "[agents][e2e]") {
   CHECK(lines(two) == 2);
 }
 
-TEST_CASE("a journal cut in the middle of a line is shown up to there, with a word about it", "[agents][e2e]") {
+TEST_CASE("a journal cut in the middle of a line is shown up to there, with a word about it",
+          "[agents][e2e]") {
   const test::TempDir dir;
   const std::string whole = test::slurp(kSample);
   const auto path = dir.write("cut.jsonl", whole.substr(0, whole.size() - 30));
@@ -69,7 +72,9 @@ TEST_CASE("tail follows a growing journal and ends with its run", "[agents]") {
   options.file = fixture.path;
   bool ended = false;
   asio::co_spawn(fixture.sim.executor(), trace_tail(options, quiet.terminal, fixture.sim.clock()),
-                 [&](std::exception_ptr error, const Result<>& result) { ended = !error && result.has_value(); });
+                 [&](std::exception_ptr error, const Result<>& result) {
+                   ended = !error && result.has_value();
+                 });
   const auto writer = [&]() -> asio::awaitable<void> {
     for (int i = 0; i < 5; ++i) {
       co_await fixture.sim.clock().sleep_for(10s);

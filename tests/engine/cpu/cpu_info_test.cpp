@@ -1,9 +1,9 @@
 #include "engine/cpu/cpu_info.hpp"
 
+#include "tests/support/catch.hpp"
+
 #include <fstream>
 #include <sstream>
-
-#include "tests/support/catch.hpp"
 
 using namespace fathom::engine;
 

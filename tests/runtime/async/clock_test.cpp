@@ -1,16 +1,18 @@
 #include "runtime/async/clock.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <vector>
-
 #include "runtime/async/cancellation.hpp"
 #include "runtime/async/task_group.hpp"
 #include "tests/support/run_coro.hpp"
 
+#include <boost/asio/co_spawn.hpp>
+
+#include <vector>
+
 using namespace fathom;
 using namespace std::chrono_literals;
 
-TEST_CASE("sleepers wake in the order of their deadlines, whatever order they began in", "[runtime][sim]") {
+TEST_CASE("sleepers wake in the order of their deadlines, whatever order they began in",
+          "[runtime][sim]") {
   test::for_each_seed(50, [](Simulator& sim) -> asio::awaitable<void> {
     std::vector<int> woken;
     TaskGroup group(sim.executor());

@@ -1,10 +1,11 @@
 #include "runtime/async/mailbox.hpp"
 
-#include <vector>
-
 #include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
 #include "tests/support/run_coro.hpp"
+
+#include <algorithm>
+#include <vector>
 
 using namespace fathom;
 using namespace std::chrono_literals;
@@ -26,7 +27,7 @@ TEST_CASE("every value sent is received, in order, through a small mailbox", "[r
     group.spawn(receiver());
     co_await group.join();
     CHECK(received.size() == kValues);
-    CHECK(std::is_sorted(received.begin(), received.end()));
+    CHECK(std::ranges::is_sorted(received));
   });
 }
 
@@ -44,11 +45,14 @@ TEST_CASE("a full mailbox refuses and a closed one says so", "[runtime]") {
   });
 }
 
-TEST_CASE("cancelling a waiting sender or receiver unwinds it and loses nothing queued", "[runtime][sim]") {
+TEST_CASE("cancelling a waiting sender or receiver unwinds it and loses nothing queued",
+          "[runtime][sim]") {
   test::for_each_seed(50, [](Simulator& sim) -> asio::awaitable<void> {
     Mailbox<int> mailbox(sim.executor(), 1);
     TaskGroup senders(sim.executor());
-    const auto send = [&](int value) -> asio::awaitable<void> { (void)co_await mailbox.send(value); };
+    const auto send = [&](int value) -> asio::awaitable<void> {
+      (void)co_await mailbox.send(value);
+    };
     CHECK(mailbox.try_send(1));
     senders.spawn(send(2));
     co_await sim.clock().sleep_for(1s);

@@ -1,12 +1,13 @@
 #include "runtime/async/offload.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <stdexcept>
-#include <thread>
-
 #include "runtime/base/result.hpp"
 #include "tests/support/catch.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <stdexcept>
+#include <thread>
 
 using namespace fathom;
 

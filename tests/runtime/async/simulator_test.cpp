@@ -1,14 +1,15 @@
 #include "runtime/async/simulator.hpp"
 
+#include "runtime/async/task_group.hpp"
+#include "tests/support/run_coro.hpp"
+
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
 #include <boost/asio/use_awaitable.hpp>
+
 #include <set>
 #include <stdexcept>
 #include <vector>
-
-#include "runtime/async/task_group.hpp"
-#include "tests/support/run_coro.hpp"
 
 using namespace fathom;
 using namespace std::chrono_literals;
@@ -34,7 +35,8 @@ std::vector<int> order_of(std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("a seed repeats its schedule and different seeds explore different ones", "[runtime][sim]") {
+TEST_CASE("a seed repeats its schedule and different seeds explore different ones",
+          "[runtime][sim]") {
   std::set<std::vector<int>> orders;
   for (std::uint64_t seed = 1; seed <= 100; ++seed) {
     CHECK(order_of(seed) == order_of(seed));
@@ -43,7 +45,8 @@ TEST_CASE("a seed repeats its schedule and different seeds explore different one
   CHECK(orders.size() == 6);  // all permutations of three
 }
 
-TEST_CASE("a task that waits for nothing is reported as standing still, with its seed", "[runtime]") {
+TEST_CASE("a task that waits for nothing is reported as standing still, with its seed",
+          "[runtime]") {
   Simulator sim(77);
   const auto stuck = [&]() -> asio::awaitable<void> {
     asio::steady_timer never(sim.executor(), asio::steady_timer::time_point::max());

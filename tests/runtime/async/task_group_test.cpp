@@ -1,11 +1,12 @@
 #include "runtime/async/task_group.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <stdexcept>
-
 #include "runtime/async/cancellation.hpp"
 #include "tests/support/run_coro.hpp"
+
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/co_spawn.hpp>
+
+#include <stdexcept>
 
 using namespace fathom;
 using namespace std::chrono_literals;
@@ -71,7 +72,8 @@ TEST_CASE("the first failure cancels the siblings and leaves join", "[runtime][s
 }
 
 TEST_CASE("a task joining a group can be cancelled after any number of steps", "[runtime][sim]") {
-  // Cancel-at-every-step: whatever the moment, the group is empty when the joiner unwinds, and nothing hangs.
+  // Cancel-at-every-step: whatever the moment, the group is empty when the joiner unwinds, and
+  // nothing hangs.
   for (std::uint64_t steps = 0; steps < 60; ++steps) {
     INFO("cancelled after step " << steps);
     Simulator sim(steps + 1);

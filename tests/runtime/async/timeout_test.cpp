@@ -1,10 +1,10 @@
 #include "runtime/async/timeout.hpp"
 
-#include <stdexcept>
-
 #include "runtime/async/cancellation.hpp"
 #include "runtime/async/task_group.hpp"
 #include "tests/support/run_coro.hpp"
+
+#include <stdexcept>
 
 using namespace fathom;
 using namespace std::chrono_literals;

@@ -1,13 +1,13 @@
 #include "runtime/base/ensure.hpp"
 
+#include "tests/support/catch.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <csignal>
 #include <string>
-
-#include "tests/support/catch.hpp"
 
 namespace {
 
@@ -16,8 +16,8 @@ struct Death {
   std::string output;
 };
 
-// Runs `body` in a child whose stderr is a pipe, and tells how it died. The test process has one thread, so fork is
-// safe here; nothing of the product forks.
+// Runs `body` in a child whose stderr is a pipe, and tells how it died. The test process has one
+// thread, so fork is safe here; nothing of the product forks.
 template <class Body>
 Death run_in_child(Body body) {
   std::array<int, 2> pipe_fds{};
@@ -25,7 +25,8 @@ Death run_in_child(Body body) {
   const pid_t child = ::fork();
   REQUIRE(child >= 0);
   if (child == 0) {
-    std::signal(SIGABRT, SIG_DFL);  // Catch installs its own reporter, which would write into the parent's output
+    // Catch installs its own reporter, which would write into the parent's output.
+    std::signal(SIGABRT, SIG_DFL);
     ::dup2(pipe_fds[1], 2);
     body(pipe_fds[1]);
     ::_exit(0);
@@ -61,8 +62,11 @@ TEST_CASE("a broken promise prints where and why, flushes, and aborts", "[runtim
 
 TEST_CASE("a flush that is gone, or fails itself, does not stop the abort", "[runtime]") {
   const Death death = run_in_child([](int out) {
-    { const fathom::CrashFlushRegistration gone(write_flushed, &out); }
-    const fathom::CrashFlushRegistration bad([](void*) { ENSURE(false, "a flush fails"); }, nullptr);
+    {
+      const fathom::CrashFlushRegistration gone(write_flushed, &out);
+    }
+    const fathom::CrashFlushRegistration bad([](void*) { ENSURE(false, "a flush fails"); },
+                                             nullptr);
     ENSURE(false, "first");
   });
   CHECK(WTERMSIG(death.status) == SIGABRT);

@@ -1,9 +1,9 @@
 #include "runtime/base/file.hpp"
 
-#include <sys/stat.h>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <sys/stat.h>
 
 using namespace fathom;
 using test::TempDir;
@@ -29,7 +29,8 @@ TEST_CASE("an atomic write replaces the file and leaves nothing beside it", "[ru
 
 TEST_CASE("a failed atomic write keeps the old file and removes its temporary", "[runtime]") {
   const TempDir dir;
-  std::filesystem::create_directories(dir / "target/inside");  // a folder cannot be replaced by a file
+  // A folder with something in it cannot be replaced by a file.
+  std::filesystem::create_directories(dir / "target/inside");
   const auto result = write_file_atomic(dir / "target", "new", Sync::no);
   CHECK_FALSE(result.has_value());
   CHECK(std::distance(std::filesystem::directory_iterator(dir.path()), {}) == 1);
@@ -51,7 +52,7 @@ TEST_CASE("state folders are private and a file in the way is named", "[runtime]
   const TempDir dir;
   REQUIRE(create_private_dirs(dir / "a/b/c").has_value());
   REQUIRE(create_private_dirs(dir / "a/b/c").has_value());
-  struct stat info {};
+  struct stat info{};
   REQUIRE(::stat((dir / "a/b").c_str(), &info) == 0);
   CHECK((info.st_mode & 0777) == 0700);
   dir.write("file", "");

@@ -1,8 +1,8 @@
 #include "runtime/base/ids.hpp"
 
-#include <set>
-
 #include "tests/support/catch.hpp"
+
+#include <set>
 
 using namespace fathom;
 

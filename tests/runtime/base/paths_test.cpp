@@ -1,8 +1,8 @@
 #include "runtime/base/paths.hpp"
 
-#include <map>
-
 #include "tests/support/catch.hpp"
+
+#include <map>
 
 using namespace fathom;
 

@@ -1,9 +1,9 @@
 #include "runtime/base/result.hpp"
 
+#include "tests/support/catch.hpp"
+
 #include <cerrno>
 #include <memory>
-
-#include "tests/support/catch.hpp"
 
 using namespace fathom;
 
@@ -20,9 +20,7 @@ Result<int> sum(std::string_view digits) {
   return total;
 }
 
-Result<std::unique_ptr<int>> boxed(char c) {
-  return std::make_unique<int>(TRY(parse_digit(c)));
-}
+Result<std::unique_ptr<int>> boxed(char c) { return std::make_unique<int>(TRY(parse_digit(c))); }
 
 Result<> check(char c) {
   const std::unique_ptr<int> box = TRY(boxed(c));

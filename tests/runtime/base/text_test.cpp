@@ -1,21 +1,25 @@
 #include "runtime/base/text.hpp"
 
+#include "tests/support/catch.hpp"
+
 #include <array>
 #include <random>
-
-#include "tests/support/catch.hpp"
 
 using namespace fathom;
 
 namespace {
 
-// An independent decoder, written from the definition (RFC 3629) instead of the byte table: decode, then check that
-// the code point is allowed and that this is its shortest form.
+// An independent decoder, written from the definition (RFC 3629) instead of the byte table: decode,
+// then check that the code point is allowed and that this is its shortest form.
 bool is_valid_utf8_by_definition(std::string_view text) {
   std::size_t i = 0;
   while (i < text.size()) {
     const auto lead = static_cast<unsigned char>(text[i]);
-    std::size_t size = lead < 0x80 ? 1 : (lead >> 5) == 6 ? 2 : (lead >> 4) == 14 ? 3 : (lead >> 3) == 30 ? 4 : 0;
+    std::size_t size = lead < 0x80         ? 1
+                       : (lead >> 5) == 6  ? 2
+                       : (lead >> 4) == 14 ? 3
+                       : (lead >> 3) == 30 ? 4
+                                           : 0;
     if (size == 0 || i + size > text.size()) return false;
     std::uint32_t point = size == 1 ? lead : lead & (0x7fu >> size);
     for (std::size_t k = 1; k < size; ++k) {
@@ -70,14 +74,17 @@ TEST_CASE("replacement follows maximal subparts", "[runtime]") {
 TEST_CASE("clipping never cuts a code point and never exceeds the bound", "[runtime]") {
   std::mt19937 random(2);
   for (int i = 0; i < 100'000; ++i) {
-    const std::string text = i % 2 ? to_valid_utf8(random_bytes(random, 20)) : random_bytes(random, 20);
+    const std::string text =
+        i % 2 ? to_valid_utf8(random_bytes(random, 20)) : random_bytes(random, 20);
     const std::size_t bound = random() % 24;
     const std::string_view prefix = clip_prefix(text, bound);
     const std::string_view suffix = clip_suffix(text, bound);
     if (prefix.size() > bound || suffix.size() > bound) FAIL(to_printable(text));
     if (!text.starts_with(prefix) || !text.ends_with(suffix)) FAIL(to_printable(text));
-    if (text.size() > bound && bound >= prefix.size() + 4) FAIL("lost a whole code point: " + to_printable(text));
-    if (text.size() > bound && bound >= suffix.size() + 4) FAIL("lost a whole code point: " + to_printable(text));
+    if (text.size() > bound && bound >= prefix.size() + 4)
+      FAIL("lost a whole code point: " + to_printable(text));
+    if (text.size() > bound && bound >= suffix.size() + 4)
+      FAIL("lost a whole code point: " + to_printable(text));
     if (i % 2 && (!is_valid_utf8_by_definition(prefix) || !is_valid_utf8_by_definition(suffix)))
       FAIL(to_printable(text));
     if (clip_middle(text, bound).size() > bound && text.size() > bound) FAIL(to_printable(text));
@@ -99,7 +106,8 @@ TEST_CASE("clip_middle keeps both ends and counts what it cut", "[runtime]") {
 }
 
 TEST_CASE("printable text holds nothing a terminal would act on", "[runtime]") {
-  CHECK(to_printable("a\x1b[31mred\n\xff\xc2\x9bz\x7f ü") == "a\\x1b[31mred\\x0a\\xff\\xc2\\x9bz\\x7f ü");
+  CHECK(to_printable("a\x1b[31mred\n\xff\xc2\x9bz\x7f ü") ==
+        "a\\x1b[31mred\\x0a\\xff\\xc2\\x9bz\\x7f ü");
 }
 
 TEST_CASE("the nearest name is offered only when it is near", "[runtime]") {

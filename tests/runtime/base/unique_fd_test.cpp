@@ -1,8 +1,8 @@
 #include "runtime/base/unique_fd.hpp"
 
-#include <fcntl.h>
-
 #include "tests/support/catch.hpp"
+
+#include <fcntl.h>
 
 using fathom::UniqueFd;
 

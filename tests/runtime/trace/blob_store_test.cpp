@@ -1,9 +1,9 @@
 #include "runtime/trace/blob_store.hpp"
 
-#include <random>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <random>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -35,7 +35,8 @@ TEST_CASE("a blob is named by its SHA-256 and comes back whole or in ranges", "[
   const BlobStore store = BlobStore::open(dir / "blobs").value();
   // The digest of "abc" from FIPS 180-2.
   const BlobRef abc = store.put("abc").value();
-  CHECK(abc == BlobRef{"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 3});
+  CHECK(abc ==
+        BlobRef{"sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad", 3});
   CHECK(store.contains(abc.name));
   CHECK(store.read(abc.name, 0, 100).value() == "abc");
   CHECK(store.read(abc.name, 1, 1).value() == "b");
@@ -61,7 +62,9 @@ TEST_CASE("the same content is stored once and no temporary file stays", "[runti
   REQUIRE(writer.append("sa").has_value());
   REQUIRE(writer.append("me").has_value());
   CHECK(writer.finish().value() == first);
-  { BlobWriter abandoned = store.writer().value(); }
+  {
+    BlobWriter abandoned = store.writer().value();
+  }
   CHECK(only_blob(dir.path()).extension() == ".zst");
 }
 
@@ -77,7 +80,8 @@ TEST_CASE("a damaged blob is refused, whichever byte was hit or cut", "[runtime]
     bad[i] = static_cast<char>(bad[i] ^ 0x10);
     dir.write(name, bad);
     const auto read = store.read(ref.name, 0, 100);
-    if (read && *read != "the quick brown fox jumps over the lazy dog") FAIL("wrong bytes, byte " << i);
+    if (read && *read != "the quick brown fox jumps over the lazy dog")
+      FAIL("wrong bytes, byte " << i);
     dir.write(name, good.substr(0, i));
     REQUIRE_FALSE(store.read(ref.name, 0, 100).has_value());
   }
@@ -85,7 +89,9 @@ TEST_CASE("a damaged blob is refused, whichever byte was hit or cut", "[runtime]
   CHECK_FALSE(store.read(ref.name, 0, 100).has_value());
   // An intact frame of other content under this name.
   store.put("other").value();
-  dir.write(name, test::slurp(dir.path() / "d9" / "298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa.zst"));
+  dir.write(name,
+            test::slurp(dir.path() / "d9" /
+                        "298a10d1b0735837dc4bd85dac641b0f3cef27a47e5d53a54f2f3f5b2fcffa.zst"));
   const auto other = store.read(ref.name, 0, 100);
   REQUIRE_FALSE(other.has_value());
   CHECK(other.error().message.find("the bytes have another name") != std::string::npos);

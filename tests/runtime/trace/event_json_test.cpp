@@ -1,11 +1,12 @@
 #include "runtime/trace/event_json.hpp"
 
-#include <nlohmann/json.hpp>
-#include <utility>
-#include <vector>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/random_event.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <utility>
+#include <vector>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -104,7 +105,8 @@ TEST_CASE("lines that are no event are refused with the key and the reason", "[r
       {replaced(good, "\"seq\":7", "\"seq\":-7"), "event field 'seq'"},
       {replaced(good, "\"seq\":7", "\"seq\":7.5"), "event field 'seq'"},
       {replaced(good, "\"seq\":7", "\"seq\":7,\"seq\":7"), "event field 'seq': given twice"},
-      {replaced(good, "\"seq\":7", "\"seq\":7,\"sub\":1"), "event field 'sub': belongs to ephemeral"},
+      {replaced(good, "\"seq\":7", "\"seq\":7,\"sub\":1"),
+       "event field 'sub': belongs to ephemeral"},
       {replaced(good, "\"seq\":7,", ""), "event field 'seq': missing"},
       {replaced(good, "\"seq\"", "\"sec\""), "event field 'sec': unknown key"},
       {replaced(good, "01ARZ", "01ARU"), "Crockford"},
@@ -150,7 +152,8 @@ TEST_CASE("what a reader would refuse is never written", "[runtime]") {
   refuse([](Event& e) { e.stream = "a b"; });
   refuse([](Event& e) { e.mono_ns = -1; });
   refuse([](Event& e) { e.what.data = std::string(70, '[') + std::string(70, ']'); });
-  const Error large = refuse([](Event& e) { e.what.data = "{\"a\":\"" + std::string(kEventBytesMax, 'x') + "\"}"; });
+  const Error large = refuse(
+      [](Event& e) { e.what.data = "{\"a\":\"" + std::string(kEventBytesMax, 'x') + "\"}"; });
   CHECK(large.code == ErrorCode::too_large);
   CHECK(large.message.find("store the body as a blob") != std::string::npos);
 }

@@ -17,7 +17,8 @@ TEST_CASE("the family of a type decides whether it is durable", "[runtime]") {
 }
 
 TEST_CASE("types and stream names have one narrow form, so they need no escaping", "[runtime]") {
-  for (const auto* good : {"run.started", "a.b.c", "kv.evicted2", "heartbeat"}) CHECK(is_event_type(good));
+  for (const auto* good : {"run.started", "a.b.c", "kv.evicted2", "heartbeat"})
+    CHECK(is_event_type(good));
   for (const auto* bad : {"", ".", "run", "run.", ".run", "a..b", "Run.x", "run.x\"", "run x"}) {
     INFO(bad);
     CHECK_FALSE(is_event_type(bad));

@@ -1,4 +1,10 @@
-// Kills a process that writes a journal, at random points under load, and holds the journal to its promise.
+// Kills a process that writes a journal, at random points under load, and holds the journal to its
+// promise.
+#include "runtime/base/unique_fd.hpp"
+#include "runtime/trace/journal_reader.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/journal_fixture.hpp"
+
 #include <fcntl.h>
 #include <spawn.h>
 #include <sys/wait.h>
@@ -9,11 +15,6 @@
 #include <csignal>
 #include <cstdlib>
 #include <random>
-
-#include "runtime/base/unique_fd.hpp"
-#include "runtime/trace/journal_reader.hpp"
-#include "tests/support/catch.hpp"
-#include "tests/support/journal_fixture.hpp"
 
 using namespace fathom;
 using test::JournalFixture;
@@ -35,7 +36,8 @@ Killee start(const std::filesystem::path& journal) {
   std::string path = journal.string();
   std::array<char*, 3> argv = {program.data(), path.data(), nullptr};
   Killee killee;
-  REQUIRE(::posix_spawn(&killee.pid, program.c_str(), &actions, nullptr, argv.data(), environ) == 0);
+  REQUIRE(::posix_spawn(&killee.pid, program.c_str(), &actions, nullptr, argv.data(), environ) ==
+          0);
   posix_spawn_file_actions_destroy(&actions);
   ::close(ends[1]);
   killee.acknowledgements.reset(ends[0]);

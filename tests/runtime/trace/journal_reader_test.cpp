@@ -1,9 +1,9 @@
 #include "runtime/trace/journal_reader.hpp"
 
-#include <fstream>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
+
+#include <fstream>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -37,10 +37,10 @@ TEST_CASE("damage is reported with file, offset, last good seq and reason", "[ru
   CHECK(reader.next().value()->at.seq == 1);
   const auto damage = reader.next();
   REQUIRE_FALSE(damage.has_value());
-  CHECK(damage.error().message == "journal " + fixture.path.string() + ": damaged at byte " +
-                                      std::to_string(second) +
-                                      " (after seq 1): event field 'xxh3': the checksum does not match: "
-                                      "the line was damaged or edited");
+  CHECK(damage.error().message ==
+        "journal " + fixture.path.string() + ": damaged at byte " + std::to_string(second) +
+            " (after seq 1): event field 'xxh3': the checksum does not match: "
+            "the line was damaged or edited");
   CHECK_FALSE(reader.is_torn_tail().value());
 }
 
@@ -50,8 +50,8 @@ TEST_CASE("a gap, a repetition, another run or stream in the file is damage", "[
   const std::string text = test::slurp(fixture.path);
   const std::size_t second = text.find('\n') + 1;
   const std::size_t third = text.find('\n', second) + 1;
-  for (const std::string& broken : {text.substr(0, second) + text.substr(third), text.substr(0, second) + text,
-                                    text.substr(second)}) {
+  for (const std::string& broken : {text.substr(0, second) + text.substr(third),
+                                    text.substr(0, second) + text, text.substr(second)}) {
     fixture.dir.write("run.jsonl", broken);
     JournalReader reader = JournalReader::open(fixture.path).value();
     Result<std::optional<Event>> event = reader.next();

@@ -1,17 +1,18 @@
 #include "runtime/trace/journal.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <sys/resource.h>
-
-#include <csignal>
-#include <set>
-
 #include "runtime/async/task_group.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/trace/journal_reader.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+
+#include <sys/resource.h>
+
+#include <csignal>
+#include <set>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -54,7 +55,8 @@ TEST_CASE("ephemeral events stand behind the durable one and are not stored", "[
   JournalFixture fixture;
   auto journal = fixture.open().value();
   std::vector<Position> heard;
-  journal->set_listener({.published = {}, .ephemeral = [&](Position at, std::string_view) { heard.push_back(at); }});
+  journal->set_listener(
+      {.published = {}, .ephemeral = [&](Position at, std::string_view) { heard.push_back(at); }});
   CHECK(journal->append(draft("heartbeat")).value() == Position{0, 1});
   CHECK(journal->append(draft("run.started")).value() == Position{1, 0});
   CHECK(journal->append(draft("model.delta")).value() == Position{1, 1});
@@ -65,7 +67,8 @@ TEST_CASE("ephemeral events stand behind the durable one and are not stored", "[
   CHECK(read_all(fixture.path).size() == 2);
 }
 
-TEST_CASE("the buffer is written at the next turn of the event loop without being asked", "[runtime]") {
+TEST_CASE("the buffer is written at the next turn of the event loop without being asked",
+          "[runtime]") {
   JournalFixture fixture;
   auto journal = fixture.open().value();
   (void)journal->append(draft("run.started")).value();
@@ -74,18 +77,21 @@ TEST_CASE("the buffer is written at the next turn of the event loop without bein
   CHECK(read_all(fixture.path).size() == 1);
 }
 
-TEST_CASE("a journal that is gone before its scheduled write leaves nothing dangling", "[runtime]") {
+TEST_CASE("a journal that is gone before its scheduled write leaves nothing dangling",
+          "[runtime]") {
   JournalFixture fixture;
   (void)fixture.open().value()->append(draft("run.started")).value();
   fixture.sim.run_until_idle();
   CHECK(read_all(fixture.path).size() == 1);
 }
 
-TEST_CASE("one sync serves everybody who waits, and afterwards all of it is in the file", "[runtime]") {
+TEST_CASE("one sync serves everybody who waits, and afterwards all of it is in the file",
+          "[runtime]") {
   JournalFixture fixture;
   asio::io_context io{1};
   auto journal = Journal::open({io.get_executor(), fixture.sim.clock(), fixture.pool}, fixture.path,
-                               test::some_run()).value();
+                               test::some_run())
+                     .value();
   int synced = 0;
   const auto appender = [&]() -> asio::awaitable<void> {
     for (int i = 0; i < 20; ++i) {
@@ -109,7 +115,8 @@ TEST_CASE("a second writer is refused while the first lives", "[runtime]") {
   JournalFixture fixture;
   auto journal = fixture.open().value();
   CHECK(fixture.open().error() ==
-        Error{ErrorCode::in_use, "journal " + fixture.path.string() + ": another process is writing to it"});
+        Error{ErrorCode::in_use,
+              "journal " + fixture.path.string() + ": another process is writing to it"});
   journal.reset();
   CHECK(fixture.open().has_value());
 }
@@ -120,12 +127,15 @@ TEST_CASE("the journal of another run, and a folder, are refused by name", "[run
   RunId other = test::some_run();
   other.value.bytes[15] ^= 1;
   const auto opened = Journal::open(fixture.services(), fixture.path, other);
-  CHECK(opened.error().message.find("belongs to run 01ARZ3NDEKTSV4RRFFQ69G5FAV stream main") != std::string::npos);
+  CHECK(opened.error().message.find("belongs to run 01ARZ3NDEKTSV4RRFFQ69G5FAV stream main") !=
+        std::string::npos);
   CHECK_FALSE(Journal::open(fixture.services(), fixture.dir.path(), other).has_value());
-  CHECK(Journal::open(fixture.services(), fixture.dir / "no/such/dir", other).error().code == ErrorCode::not_found);
+  CHECK(Journal::open(fixture.services(), fixture.dir / "no/such/dir", other).error().code ==
+        ErrorCode::not_found);
 }
 
-TEST_CASE("a journal cut at any byte opens with its whole lines and keeps the rest aside", "[runtime]") {
+TEST_CASE("a journal cut at any byte opens with its whole lines and keeps the rest aside",
+          "[runtime]") {
   JournalFixture fixture;
   fixture.fill(2);
   const std::string whole = test::slurp(fixture.path);
@@ -135,7 +145,8 @@ TEST_CASE("a journal cut at any byte opens with its whole lines and keeps the re
     auto opened = fixture.open();
     REQUIRE(opened.has_value());
     auto& journal = *opened;
-    const auto lines = static_cast<std::uint64_t>(std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut), '\n'));
+    const auto lines = static_cast<std::uint64_t>(
+        std::count(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(cut), '\n'));
     const std::size_t good = lines == 0 ? 0 : whole.rfind('\n', cut - 1) + 1;
     CHECK(journal->last_seq() == lines);
     CHECK(journal->recovered().has_value() == (cut != good));
@@ -149,7 +160,8 @@ TEST_CASE("a journal cut at any byte opens with its whole lines and keeps the re
   }
 }
 
-TEST_CASE("a journal with any bit flipped is refused with the offset and left as it is", "[runtime]") {
+TEST_CASE("a journal with any bit flipped is refused with the offset and left as it is",
+          "[runtime]") {
   JournalFixture fixture;
   fixture.fill(4);
   const std::string whole = test::slurp(fixture.path);
@@ -163,18 +175,21 @@ TEST_CASE("a journal with any bit flipped is refused with the offset and left as
       const auto opened = fixture.open();
       REQUIRE_FALSE(opened.has_value());
       CHECK(opened.error().code == ErrorCode::bad_data);
-      CHECK(opened.error().message.find("damaged at byte " + std::to_string(line) + " ") != std::string::npos);
+      CHECK(opened.error().message.find("damaged at byte " + std::to_string(line) + " ") !=
+            std::string::npos);
       CHECK(test::slurp(fixture.path) == damaged);
     }
   }
-  // The very last byte, the final line's end, is the one that an interrupted write can leave missing.
+  // The very last byte, the final line's end, is the one that an interrupted write can leave
+  // missing.
   std::string damaged = whole;
   damaged.back() = 'x';
   fixture.dir.write("run.jsonl", damaged);
   CHECK(fixture.open().value()->last_seq() == 3);
 }
 
-TEST_CASE("a tail of zeros, as a power loss leaves it, is cut off; a foreign file is left alone", "[runtime]") {
+TEST_CASE("a tail of zeros, as a power loss leaves it, is cut off; a foreign file is left alone",
+          "[runtime]") {
   JournalFixture fixture;
   fixture.fill(3);
   const std::string whole = test::slurp(fixture.path);
@@ -190,7 +205,8 @@ TEST_CASE("a tail of zeros, as a power loss leaves it, is cut off; a foreign fil
 TEST_CASE("a full disk refuses when the buffer is full, loses nothing, and heals", "[runtime]") {
   JournalFixture fixture;
   auto journal = fixture.open().value();
-  // A file size limit stands for the full disk: writes beyond it fail, and part of a write may still succeed.
+  // A file size limit stands for the full disk: writes beyond it fail, and part of a write may
+  // still succeed.
   struct Limit {
     rlimit before{};
     Limit() {

@@ -1,14 +1,15 @@
 #include "runtime/trace/stream.hpp"
 
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/post.hpp>
-#include <thread>
-
 #include "runtime/async/task_group.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
 #include "tests/support/run_coro.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
+
+#include <thread>
 
 using namespace fathom;
 using namespace fathom::trace;
@@ -72,7 +73,8 @@ TEST_CASE("replay joins live without gap or duplicate under any schedule", "[run
   test::for_each_seed(300, [](Simulator& sim) -> asio::awaitable<void> {
     test::TempDir dir;
     OffloadPool pool;
-    auto journal = Journal::open({sim.executor(), sim.clock(), pool}, dir / "j", test::some_run()).value();
+    auto journal =
+        Journal::open({sim.executor(), sim.clock(), pool}, dir / "j", test::some_run()).value();
     Stream stream(sim.executor(), *journal);
     const std::uint64_t total = 200 + sim.random()() % 400;
     std::uint64_t ephemeral = 0;
@@ -104,7 +106,8 @@ TEST_CASE("replay joins live without gap or duplicate under any schedule", "[run
     co_await group.join();
     for (const Received& one : received) CHECK(one.durable == total);
     CHECK(by_first.durable == total);
-    // The one that was there from the start saw every ephemeral event or was told that it missed it.
+    // The one that was there from the start saw every ephemeral event or was told that it missed
+    // it.
     CHECK(by_first.ephemeral + by_first.dropped == ephemeral);
   });
 }
@@ -161,7 +164,8 @@ TEST_CASE("a waiting subscriber can be cancelled and the stream goes on", "[runt
   test::for_each_seed(50, [](Simulator& sim) -> asio::awaitable<void> {
     test::TempDir dir;
     OffloadPool pool;
-    auto journal = Journal::open({sim.executor(), sim.clock(), pool}, dir / "j", test::some_run()).value();
+    auto journal =
+        Journal::open({sim.executor(), sim.clock(), pool}, dir / "j", test::some_run()).value();
     Stream stream(sim.executor(), *journal);
     const auto waiting = [&]() -> asio::awaitable<void> {
       auto subscriber = stream.subscribe(0).value();
@@ -186,14 +190,16 @@ TEST_CASE("subscribers on another thread than the writer's see every event", "[r
   SystemClock clock;
   asio::io_context writer_io{1};
   asio::io_context reader_io{1};
-  auto journal = Journal::open({writer_io.get_executor(), clock, pool}, dir / "j", test::some_run()).value();
+  auto journal =
+      Journal::open({writer_io.get_executor(), clock, pool}, dir / "j", test::some_run()).value();
   Stream stream(reader_io.get_executor(), *journal);
   constexpr std::uint64_t kEvents = 20'000;
   std::vector<Received> received(4);
   std::vector<std::unique_ptr<Subscriber>> subscribers;
   for (auto& one : received) {
     subscribers.push_back(stream.subscribe(0).value());
-    asio::co_spawn(reader_io, read_to_end(*subscribers.back(), one), [](std::exception_ptr e) { CHECK_FALSE(e); });
+    asio::co_spawn(reader_io, read_to_end(*subscribers.back(), one),
+                   [](std::exception_ptr e) { CHECK_FALSE(e); });
   }
   std::thread reader([&] { reader_io.run(); });
   for (std::uint64_t i = 0; i < kEvents; ++i) {
