@@ -1,45 +1,17 @@
 #include "runtime/base/ensure.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/run_in_child.hpp"
 
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
 #include <csignal>
-#include <string>
+
+using fathom::test::Death;
+using fathom::test::run_in_child;
 
 namespace {
-
-struct Death {
-  int status = 0;
-  std::string output;
-};
-
-// Runs `body` in a child whose stderr is a pipe, and tells how it died. The test process has one
-// thread, so fork is safe here; nothing of the product forks.
-template <class Body>
-Death run_in_child(Body body) {
-  std::array<int, 2> pipe_fds{};
-  REQUIRE(::pipe(pipe_fds.data()) == 0);
-  const pid_t child = ::fork();
-  REQUIRE(child >= 0);
-  if (child == 0) {
-    // Catch installs its own reporter, which would write into the parent's output.
-    std::signal(SIGABRT, SIG_DFL);
-    ::dup2(pipe_fds[1], 2);
-    body(pipe_fds[1]);
-    ::_exit(0);
-  }
-  ::close(pipe_fds[1]);
-  Death death;
-  std::array<char, 4096> buffer{};
-  for (ssize_t got; (got = ::read(pipe_fds[0], buffer.data(), buffer.size())) > 0;)
-    death.output.append(buffer.data(), static_cast<std::size_t>(got));
-  ::close(pipe_fds[0]);
-  REQUIRE(::waitpid(child, &death.status, 0) == child);
-  return death;
-}
 
 void write_flushed(void* context) {
   const int fd = *static_cast<int*>(context);

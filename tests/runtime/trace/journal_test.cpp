@@ -5,6 +5,7 @@
 #include "runtime/trace/journal_reader.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/journal_fixture.hpp"
+#include "tests/support/run_in_child.hpp"
 
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
@@ -109,6 +110,22 @@ TEST_CASE("one sync serves everybody who waits, and afterwards all of it is in t
   io.run();
   CHECK(synced == 200);
   CHECK(read_all(fixture.path).size() == 200);
+}
+
+TEST_CASE("a program that dies of a broken promise leaves its last events in the journal",
+          "[runtime]") {
+  const test::TempDir dir;
+  const auto path = dir / "run.jsonl";
+  const test::Death death = test::run_in_child([&](int) {
+    OffloadPool pool;
+    Simulator sim(1);
+    auto journal =
+        Journal::open({sim.executor(), sim.clock(), pool}, path, test::some_run()).value();
+    for (int i = 0; i < 100; ++i) (void)journal->append(draft("tool.started")).value();
+    ENSURE(false, "the world is flat");
+  });
+  CHECK(death.output.find("the world is flat") != std::string::npos);
+  CHECK(read_all(path).size() == 100);
 }
 
 TEST_CASE("a second writer is refused while the first lives", "[runtime]") {
