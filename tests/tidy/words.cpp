@@ -54,13 +54,15 @@ class View {
   std::span<const Token> code_;
 };
 
-// `unique_ptr<T>(new T(` has its owner at hand: the way to call a private constructor.
+// `unique_ptr<T>(new T(` and `unique_ptr<T> x(new T(` have their owner at hand: the way to call a
+// private constructor.
 bool goes_into_unique_ptr(const View& code, std::size_t at) {
   if (code.at(at, -1) != "(" && code.at(at, -1) != "{") return false;
-  if (code.at(at, -2) != ">") return false;
+  const int angle = code.kind(at, -2) == TokenKind::identifier ? -3 : -2;
+  if (code.at(at, angle) != ">") return false;
   constexpr int kTokensMax = 40;  // a type with more tokens should have a name
   int depth = 0;
-  for (int back = -2; back > -kTokensMax; --back) {
+  for (int back = angle; back > -kTokensMax; --back) {
     if (code.at(at, back) == ">") ++depth;
     if (code.at(at, back) == "<" && --depth == 0) return code.at(at, back - 1) == "unique_ptr";
   }

@@ -45,6 +45,7 @@ TEST_CASE("new and delete need an owner", "[tests]") {
   CHECK(banned_in("X(const X&) = delete;") == 0);
   CHECK(banned_in("std::unique_ptr<X>(new X(1))") == 0);
   CHECK(banned_in("std::unique_ptr<X<int>>{new X<int>(1)}") == 0);
+  CHECK(banned_in("const std::unique_ptr<X> x(new X(1));") == 0);
   CHECK(banned_in("std::shared_ptr<X>(new X(1))") == 1);
   CHECK(banned_in("new (place) X(1);") == 0);
   CHECK(banned_in("void* operator new(std::size_t);") == 0);
