@@ -11,8 +11,8 @@ struct Death {
   std::string output;  ///< what it wrote to standard error
 };
 
-/// The test process must have one thread, which makes fork safe; nothing of the product forks like this. `body`
-/// gets the descriptor of the captured standard error.
+/// The test process must have one thread, which makes fork safe; nothing of the product forks like
+/// this. `body` gets the descriptor of the captured standard error.
 Death run_in_child(const std::function<void(int)>& body);
 
 }  // namespace fathom::test
