@@ -11,6 +11,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <algorithm>
 #include <csignal>
 #include <functional>
 #include <optional>
@@ -218,7 +219,7 @@ ExitCode report(const Cli& cli, const CLI::ParseError& error) {
     message = "unknown " +
               std::string(extras.front().starts_with('-') ? "flag" : "command or argument") + " '" +
               to_printable(extras.front()) + "'" + suggestion(*at, extras.front());
-  std::replace(message.begin(), message.end(), '\n', ' ');
+  std::ranges::replace(message, '\n', ' ');
   std::fprintf(stderr, "fathom: %s; see '%s --help'\n", message.c_str(), where.c_str());
   return ExitCode::usage;
 }

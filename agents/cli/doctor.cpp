@@ -25,12 +25,12 @@ Finding ok(std::string name, std::string value) {
 }
 
 Section examine_build() {
-  const std::string sanitizers = FATHOM_BUILD_SANITIZE;
+  const std::string_view sanitizers = FATHOM_BUILD_SANITIZE;
   return {
       "build",
       {ok("version", FATHOM_VERSION), ok("compiler", __VERSION__), ok("type", FATHOM_BUILD_TYPE),
-       ok("sanitizers", sanitizers.empty() ? "none" : sanitizers), ok("boost", BOOST_LIB_VERSION),
-       ok("cuda", "not built in")}};
+       ok("sanitizers", sanitizers.empty() ? "none" : std::string(sanitizers)),
+       ok("boost", BOOST_LIB_VERSION), ok("cuda", "not built in")}};
 }
 
 Section examine_cpu() {
@@ -136,7 +136,8 @@ Section examine_files(const GetEnv& env) {
   return section;
 }
 
-Finding program(std::string name, const GetEnv& env, std::string use, std::string package) {
+Finding program(std::string name, const GetEnv& env, const std::string& use,
+                const std::string& package) {
   const std::string path = env("PATH");
   for (std::size_t at = 0; at <= path.size();) {
     const std::size_t colon = std::min(path.find(':', at), path.size());

@@ -27,8 +27,8 @@ constexpr std::size_t kSumBytes =
 
 void append_number(std::string& out, std::uint64_t value) {
   std::array<char, 20> text;
-  const auto end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
-  out.append(text.data(), end);
+  const char* const end = std::to_chars(text.data(), text.data() + text.size(), value).ptr;
+  out.append(text.data(), static_cast<std::size_t>(end - text.data()));
 }
 
 void append_hex(std::string& out, std::uint64_t value) {
@@ -210,28 +210,30 @@ Result<WallTime> parse_time(std::string_view text) {
 }
 
 // The keys of the envelope, in the order they are written. The bit of each is set once it was seen.
-enum Key : unsigned {
-  kV,
-  kRun,
-  kStream,
-  kSeq,
-  kSub,
-  kTs,
-  kMonoNs,
-  kType,
-  kSpan,
-  kParent,
-  kCause,
-  kDurability,
-  kData,
-  kXxh3
+namespace keys {
+enum Index : unsigned {
+  v,
+  run,
+  stream,
+  seq,
+  sub,
+  ts,
+  mono_ns,
+  type,
+  span,
+  parent,
+  cause,
+  durability,
+  data,
+  xxh3
 };
+}  // namespace keys
 constexpr std::array<std::string_view, 14> kKeys = {
     "v",    "run",  "stream", "seq",   "sub",        "ts",   "mono_ns",
     "type", "span", "parent", "cause", "durability", "data", "xxh3"};
-constexpr unsigned kRequired = (1u << kV) | (1u << kRun) | (1u << kStream) | (1u << kSeq) |
-                               (1u << kTs) | (1u << kMonoNs) | (1u << kType) | (1u << kDurability) |
-                               (1u << kData);
+constexpr unsigned kRequired = (1u << keys::v) | (1u << keys::run) | (1u << keys::stream) |
+                               (1u << keys::seq) | (1u << keys::ts) | (1u << keys::mono_ns) |
+                               (1u << keys::type) | (1u << keys::durability) | (1u << keys::data);
 
 // The keys come in order, so the search starts behind the last one found: one comparison each.
 int find_key(std::string_view key, unsigned after) {
@@ -269,19 +271,19 @@ Result<> read_data(ondemand::value& value, std::string& data) {
 Result<> read_number_field(unsigned key, ondemand::value& value, Event& event) {
   const std::uint64_t number = TRY(get_number(key, value));
   switch (key) {
-    case kV:
+    case keys::v:
       if (number != kEventVersion)
         return refuse("v", "version " + std::to_string(number) + " is not " +
                                std::to_string(kEventVersion) + ": written by a newer fathom");
       break;
-    case kSeq:
+    case keys::seq:
       event.at.seq = number;
       break;
-    case kSub:
+    case keys::sub:
       if (number == 0) return refuse("sub", "counted from 1");
       event.at.sub = number;
       break;
-    case kMonoNs:
+    case keys::mono_ns:
       if (number > INT64_MAX) return refuse("mono_ns", "out of range");
       event.mono_ns = static_cast<std::int64_t>(number);
       break;
@@ -295,24 +297,24 @@ Result<> read_number_field(unsigned key, ondemand::value& value, Event& event) {
 Result<> read_text_field(unsigned key, ondemand::value& value, Event& event) {
   const std::string_view text = TRY(get_text(key, value));
   switch (key) {
-    case kRun:
+    case keys::run:
       event.run = TRY(RunId::parse(text));
       break;
-    case kStream:
+    case keys::stream:
       if (!is_stream_name(text)) return refuse("stream", "not a stream name");
       event.stream = text;
       break;
-    case kTs:
+    case keys::ts:
       event.ts = TRY(parse_time(text));
       break;
-    case kType:
+    case keys::type:
       if (!is_event_type(text)) return refuse("type", "not an event type such as 'tool.started'");
       event.what.type = text;
       break;
-    case kSpan:
+    case keys::span:
       event.what.span.value = TRY(parse_hex("span", text));
       break;
-    case kParent:
+    case keys::parent:
       event.what.parent.value = TRY(parse_hex("parent", text));
       break;
     default:
@@ -325,15 +327,15 @@ Result<> read_text_field(unsigned key, ondemand::value& value, Event& event) {
 
 Result<> read_field(unsigned key, ondemand::value& value, Event& event) {
   switch (key) {
-    case kV:
-    case kSeq:
-    case kSub:
-    case kMonoNs:
-    case kCause:
+    case keys::v:
+    case keys::seq:
+    case keys::sub:
+    case keys::mono_ns:
+    case keys::cause:
       return read_number_field(key, value, event);
-    case kData:
+    case keys::data:
       return read_data(value, event.what.data);
-    case kXxh3:
+    case keys::xxh3:
       TRY(get_text(key, value));  // the checksum itself was verified on the bytes
       return {};
     default:
@@ -425,7 +427,7 @@ Result<Event> EventCodec::read_fields(std::string_view line, std::size_t readabl
       return refuse(to_printable(clip_prefix(name, kEventTypeBytesMax)), "unknown key");
     const auto key = static_cast<unsigned>(found);
     if (seen & (1u << key)) return refuse(name, "given twice");
-    if (key == kXxh3 && !summed) return refuse(name, "not at the end of the line");
+    if (key == keys::xxh3 && !summed) return refuse(name, "not at the end of the line");
     seen |= 1u << key;
     next = key + 1;
     ondemand::value value;

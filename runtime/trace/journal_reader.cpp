@@ -39,7 +39,7 @@ Result<std::size_t> LineReader::refill() {
 Result<std::optional<Line>> LineReader::next() {
   for (std::size_t searched = 0;;) {
     const std::size_t newline = unfinished().find('\n', searched);
-    if (newline != std::string_view::npos && newline < kEventBytesMax) {
+    if (newline < kEventBytesMax) {  // npos is larger
       const Line line{unfinished().substr(0, newline), offset(), buffer_.size() - begin_};
       begin_ += newline + 1;
       return line;

@@ -38,6 +38,11 @@ void Stream::close() {
   wake();
 }
 
+std::uint64_t Stream::ring_end() {
+  const std::lock_guard lock(ring_mutex_);
+  return ring_end_;
+}
+
 void Stream::wake() {
   // The flag is set by a subscriber before it looks at the index a last time, so a batch published
   // in between is either seen by that look or finds the flag.
@@ -94,10 +99,8 @@ Result<Stream::Chunk> Stream::chunk_at(std::uint64_t offset, std::uint64_t end) 
 }
 
 Subscriber::Subscriber(Stream& stream, Outcome outcome, JournalIndex::Mark cursor)
-    : stream_(stream), outcome_(outcome), cursor_(cursor) {
+    : stream_(stream), outcome_(outcome), cursor_(cursor), ring_cursor_(stream.ring_end()) {
   ++stream_.subscribers_;
-  const std::lock_guard lock(stream_.ring_mutex_);
-  ring_cursor_ = stream_.ring_end_;  // ephemeral events of the past are of no use to a newcomer
 }
 
 Subscriber::~Subscriber() { --stream_.subscribers_; }

@@ -84,7 +84,8 @@ class Subscriber {
   Stream& stream_;
   Outcome outcome_;
   JournalIndex::Mark cursor_;
-  std::uint64_t ring_cursor_;  ///< number of the next ephemeral event to look at
+  /// Number of the next ephemeral event to look at; those of the past are of no use to a newcomer.
+  std::uint64_t ring_cursor_;
   std::uint64_t dropped_ = 0;
 };
 
@@ -125,6 +126,7 @@ class Stream {
   Result<Chunk> chunk_at(std::uint64_t offset, std::uint64_t end);
 
   void add_ephemeral(Position at, std::string_view line);
+  std::uint64_t ring_end();
   void wake();
 
   asio::any_io_executor executor_;
