@@ -5,8 +5,22 @@
 #include <exception>
 #include <stdexcept>
 #include <string>
+#include <utility>
 
 namespace fathom {
+
+Simulator::~Simulator() {
+  // Asio destroys a suspended coroutine by posting the destruction to its executor, that is, into
+  // ready_, and the coroutine's timers need the context alive: so first what was posted, then what
+  // waits, then what that posted.
+  drop_ready();
+  io_.shutdown();
+  drop_ready();
+}
+
+void Simulator::drop_ready() {
+  while (!ready_.empty()) std::exchange(ready_, {}).clear();
+}
 
 asio::any_io_executor Simulator::executor() { return Executor(*this); }
 

@@ -34,7 +34,7 @@ class Simulator {
   explicit Simulator(std::uint64_t seed) : seed_(seed), random_(seed) {}
   /// Destroys unfinished tasks. Tasks hold references into what they use: let that outlive the
   /// simulator, or run until idle first.
-  ~Simulator() = default;
+  ~Simulator();
   Simulator(const Simulator&) = delete;
   Simulator& operator=(const Simulator&) = delete;
 
@@ -55,16 +55,21 @@ class Simulator {
   std::uint64_t run_steps(std::uint64_t steps);
 
  private:
+  /// An io_context whose pending operations can be dropped while its timers may still be touched.
+  struct Context : asio::io_context {
+    Context() : asio::io_context(1) {}
+    using asio::io_context::shutdown;
+  };
+
   /// Moves what the reactor has completed into ready_, then runs one of them. False when there is
   /// none.
   bool step();
+  void drop_ready();
 
   std::uint64_t seed_;
   std::mt19937_64 random_;
   ManualClock clock_;
-  // Tasks that never ran are destroyed before the context their timers live in: members go in
-  // reverse order.
-  asio::io_context io_{1};
+  Context io_;
   std::vector<std::move_only_function<void()>> ready_;
   bool running_ = false;  ///< inside a task of ready_
 };
