@@ -35,6 +35,7 @@ class Deadlines {
       : clock_(&clock), timeouts_(timeouts), started_(clock.now()) {}
 
   [[nodiscard]] Clock& clock() const { return *clock_; }
+  [[nodiscard]] const HttpTimeouts& timeouts() const { return timeouts_; }
 
   /// Runs `task` as the given phase; when it is late, it is cancelled and waited for, and the error
   /// says which limit it broke: `connect (at most 10 s): timed out`.

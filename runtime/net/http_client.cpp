@@ -1,5 +1,6 @@
 #include "runtime/net/http_client.hpp"
 
+#include "runtime/net/network_dialer.hpp"
 #include "runtime/net/request_head.hpp"
 
 #include <utility>
@@ -12,6 +13,15 @@ namespace {
 constexpr std::size_t kCoalescedBodyBytesMax = 16 * 1024;
 
 }  // namespace
+
+Result<std::unique_ptr<HttpClient>> HttpClient::create(Clock& clock,
+                                                       const HttpClientOptions& options,
+                                                       const GetEnv& env) {
+  ProxySettings proxies = TRY(ProxySettings::from_env(env));
+  auto tls = TRY(TlsContext::create(options.ca_file, env));
+  auto dialer = std::make_unique<NetworkDialer>(std::make_unique<SystemResolver>(), std::move(tls));
+  return std::make_unique<HttpClient>(clock, std::move(dialer), std::move(proxies), options.pool);
+}
 
 HttpClient::HttpClient(Clock& clock, std::unique_ptr<Dialer> dialer, ProxySettings proxies,
                        PoolLimits pool)

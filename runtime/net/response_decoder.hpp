@@ -55,6 +55,8 @@ class ResponseDecoder {
   /// After is_done(): whether the connection stands ready for another request. False also when the
   /// peer sent more than the response: those bytes would be taken for the next one.
   [[nodiscard]] bool is_reusable() const;
+  /// After is_done(): whether the peer sent more than the response.
+  [[nodiscard]] bool has_excess() const { return !pending_.empty(); }
 
   /// The head, once, after has_head().
   [[nodiscard]] ResponseHead take_head();
