@@ -29,7 +29,7 @@ class ByteStream {
   virtual asio::awaitable<Result<std::size_t>> write_some(std::string_view bytes) = 0;
   /// For a connection between requests: open, and nothing to read. A peer that speaks out of turn
   /// is saying goodbye, or is broken; either way the connection is of no more use.
-  [[nodiscard]] virtual bool is_quiet() const = 0;
+  [[nodiscard]] virtual bool is_quiet() = 0;
 };
 
 }  // namespace fathom::net

@@ -47,6 +47,8 @@ Result<> check(const HttpRequest& request) {
     return fail(ErrorCode::usage, "the request method '" +
                                       to_printable(clip_prefix(request.method, 40)) +
                                       "' is not a token");
+  if (request.method == "CONNECT")
+    return fail(ErrorCode::usage, "CONNECT is not a request to an origin: set HTTPS_PROXY instead");
   if (!is_target(request.target))
     return fail(ErrorCode::usage,
                 "the request target must begin with '/' and hold neither spaces, "

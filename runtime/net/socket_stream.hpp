@@ -40,7 +40,7 @@ class SocketStream : public ByteStream {
     co_return size;
   }
 
-  [[nodiscard]] bool is_quiet() const override {
+  [[nodiscard]] bool is_quiet() override {
     char byte = 0;
     const auto got =
         ::recv(socket_->lowest_layer().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
@@ -52,7 +52,7 @@ class SocketStream : public ByteStream {
   [[nodiscard]] std::unique_ptr<Socket> release() { return std::move(socket_); }
 
  protected:
-  [[nodiscard]] Socket& socket() const { return *socket_; }
+  [[nodiscard]] Socket& socket() { return *socket_; }
 
  private:
   std::unique_ptr<Socket> socket_;

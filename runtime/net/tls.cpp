@@ -42,10 +42,18 @@ class TlsStream final : public SocketStream<Socket> {
  public:
   using SocketStream::SocketStream;
 
-  [[nodiscard]] bool is_quiet() const override {
+  // What waits to be read need not be data: servers send session tickets whenever they like.
+  // Reading without waiting lets OpenSSL take those; only when it then has nothing to give is the
+  // connection still good.
+  [[nodiscard]] bool is_quiet() override {
     SSL* const session = socket().native_handle();
     const bool buffered = SSL_pending(session) > 0 || BIO_pending(SSL_get_rbio(session)) > 0;
-    return !buffered && SocketStream::is_quiet();
+    if (!buffered && SocketStream::is_quiet()) return true;
+    char byte = 0;
+    error_code ec;
+    socket().next_layer().non_blocking(true, ec);
+    if (!ec) socket().read_some(asio::buffer(&byte, 1), ec);
+    return ec == asio::error::would_block || ec == asio::error::try_again;
   }
 };
 

@@ -30,6 +30,8 @@ class LoopbackPeer {
 
   /// From here on everything is inside TLS. Returns the server name (SNI) the client asked for.
   asio::awaitable<std::string> start_tls(Identity identity);
+  /// Has TLS change its keys: bytes on the wire that are no data.
+  asio::awaitable<void> send_key_update();
   /// The next request: its head, and the body its Content-Length promises.
   asio::awaitable<std::string> read_request();
   /// Whatever comes next, "" at the end of the stream.

@@ -46,7 +46,7 @@ class ScriptedStream final : public net::ByteStream {
     co_return size;
   }
 
-  [[nodiscard]] bool is_quiet() const override { return !holds<peer::IsNoisy>(); }
+  [[nodiscard]] bool is_quiet() override { return !holds<peer::IsNoisy>(); }
 
  private:
   template <class Step>

@@ -23,7 +23,7 @@ class NamedStream final : public ByteStream {
   asio::awaitable<Result<std::size_t>> write_some(std::string_view bytes) override {
     co_return bytes.size();
   }
-  [[nodiscard]] bool is_quiet() const override { return quiet_; }
+  [[nodiscard]] bool is_quiet() override { return quiet_; }
   [[nodiscard]] int name() const { return name_; }
 
  private:

@@ -76,6 +76,8 @@ TEST_CASE("a tunnel is asked for by host and port", "[runtime]") {
 TEST_CASE("no method, target, name or value can end its line", "[runtime]") {
   CHECK(refusal({"GET /x", "/", {}, ""}) == "the request method 'GET /x' is not a token");
   CHECK(refusal({"", "/", {}, ""}) == "the request method '' is not a token");
+  CHECK(refusal({"CONNECT", "/", {}, ""}) ==
+        "CONNECT is not a request to an origin: set HTTPS_PROXY instead");
   for (const char* target : {"", "x", "/a b", "/a\r\nX: 1", "/\x7f", "/\xC3\xA4", "http://h/"})
     CHECK(refusal({"GET", target, {}, ""}).starts_with("the request target must begin with '/'"));
   CHECK(refusal({"GET", std::string("/\0", 2), {}, ""}).starts_with("the request target"));

@@ -96,6 +96,31 @@ TEST_CASE("a certificate from a CA in ca_file is trusted, and the connection kep
   });
 }
 
+TEST_CASE("TLS's own messages between requests do not cost the connection, data does",
+          "[runtime][e2e]") {
+  const Setup setup;
+  run_on_loopback([&](Loopback& net) -> asio::awaitable<void> {
+    net.serve({[&](LoopbackPeer& peer) -> asio::awaitable<void> {
+                 (void)co_await peer.start_tls(setup.authority.issue(kForApi));
+                 (void)co_await peer.read_request();
+                 co_await peer.send(kOk);
+                 co_await peer.send_key_update();
+                 (void)co_await peer.read_request();
+                 co_await peer.send(kOk);
+                 co_await peer.send("what nobody asked for");
+                 co_await peer.wait_closed();
+               },
+               serves_tls(setup.authority.issue(kForApi))});
+    const auto client = setup.client(net.clock(), setup.ca_file);
+    const HttpRequest post{"POST", "/", {}, "{}"};
+    for (const std::size_t connections : {1U, 1U, 2U}) {
+      CHECK((co_await client->fetch(api_on(net), post)).value().body == "ok");
+      CHECK(net.accepted() == connections);
+      co_await net.let_time_pass(0s);
+    }
+  });
+}
+
 TEST_CASE("SSL_CERT_FILE names the store, as it does for other programs", "[runtime][e2e]") {
   const Setup setup;
   run_on_loopback([&](Loopback& net) -> asio::awaitable<void> {
