@@ -1,7 +1,8 @@
 #include "runtime/net/access.hpp"
 
-#include <algorithm>
 #include <boost/asio/ip/address.hpp>
+
+#include <algorithm>
 
 namespace fathom::net {
 namespace {

@@ -7,14 +7,14 @@
 // when one is configured.
 #pragma once
 
+#include "runtime/net/http_message.hpp"
+#include "runtime/net/refusal.hpp"
+
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "runtime/net/http_message.hpp"
-#include "runtime/net/refusal.hpp"
 
 namespace fathom::net {
 

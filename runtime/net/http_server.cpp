@@ -9,18 +9,19 @@
 // most of it the other work.
 #include "runtime/net/http_server.hpp"
 
-#include <algorithm>
-#include <boost/asio/error.hpp>
-#include <boost/asio/redirect_error.hpp>
-#include <boost/asio/use_awaitable.hpp>
-#include <list>
-#include <utility>
-
 #include "runtime/async/signal.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/net/listener.hpp"
 #include "runtime/net/server_connection.hpp"
 #include "runtime/net/server_context.hpp"
+
+#include <boost/asio/error.hpp>
+#include <boost/asio/redirect_error.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
+#include <algorithm>
+#include <list>
+#include <utility>
 
 namespace fathom::net {
 namespace {
@@ -74,16 +75,10 @@ HttpServer::HttpServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 HttpServer::HttpServer(HttpServer&&) noexcept = default;
 HttpServer::~HttpServer() = default;
 
-const ListenAddress& HttpServer::address() const {
-  return impl_->listener.address();
-}
-std::size_t HttpServer::connections() const {
-  return impl_->open.size();
-}
+const ListenAddress& HttpServer::address() const { return impl_->listener.address(); }
+std::size_t HttpServer::connections() const { return impl_->open.size(); }
 
-asio::awaitable<void> HttpServer::run() {
-  return impl_->run();
-}
+asio::awaitable<void> HttpServer::run() { return impl_->run(); }
 
 asio::awaitable<void> HttpServer::Impl::run() {
   struct StopListening {
@@ -101,8 +96,7 @@ void HttpServer::drain(Instant deadline) {
   self.drain_deadline = deadline;
   self.listener.close();
   // Each may end, and so leave the list, at once: step on before.
-  for (auto it = self.open.begin(); it != self.open.end();)
-    (*it++)->on_drain();
+  for (auto it = self.open.begin(); it != self.open.end();) (*it++)->on_drain();
   self.news.notify_all();
 }
 

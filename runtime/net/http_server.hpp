@@ -2,8 +2,15 @@
 // WebSockets.
 #pragma once
 
+#include "runtime/async/clock.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/net/http_message.hpp"
+#include "runtime/net/listen_address.hpp"
+#include "runtime/net/websocket.hpp"
+
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
+
 #include <chrono>
 #include <cstddef>
 #include <functional>
@@ -12,12 +19,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "runtime/async/clock.hpp"
-#include "runtime/base/result.hpp"
-#include "runtime/net/http_message.hpp"
-#include "runtime/net/listen_address.hpp"
-#include "runtime/net/websocket.hpp"
 
 namespace fathom::net {
 

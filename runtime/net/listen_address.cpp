@@ -1,6 +1,7 @@
 #include "runtime/net/listen_address.hpp"
 
 #include <boost/asio/ip/address.hpp>
+
 #include <charconv>
 #include <optional>
 

@@ -1,11 +1,11 @@
 // Where a server listens, as a person writes it.
 #pragma once
 
+#include "runtime/base/result.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "runtime/base/result.hpp"
 
 namespace fathom::net {
 

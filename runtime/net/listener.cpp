@@ -1,5 +1,10 @@
 #include "runtime/net/listener.hpp"
 
+#include "runtime/base/unique_fd.hpp"
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
 #include <fcntl.h>
 #include <sys/file.h>
 #include <sys/socket.h>
@@ -7,13 +12,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <optional>
-
-#include "runtime/base/unique_fd.hpp"
 
 namespace fathom::net {
 namespace {

@@ -1,14 +1,14 @@
 // Listener: a bound and listening socket, TCP or unix, that leaves nothing behind.
 #pragma once
 
-#include <sys/types.h>
+#include "runtime/base/result.hpp"
+#include "runtime/net/listen_address.hpp"
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 
-#include "runtime/base/result.hpp"
-#include "runtime/net/listen_address.hpp"
+#include <sys/types.h>
 
 namespace fathom::net {
 

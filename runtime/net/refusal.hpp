@@ -1,10 +1,10 @@
 // Refusal: why a request is answered by the server itself and not by a handler.
 #pragma once
 
+#include "runtime/net/http_message.hpp"
+
 #include <string>
 #include <string_view>
-
-#include "runtime/net/http_message.hpp"
 
 namespace fathom::net {
 

@@ -1,12 +1,13 @@
 #include "runtime/net/request_parser.hpp"
 
-#include <algorithm>
-#include <array>
+#include "runtime/base/ensure.hpp"
+
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
-#include <optional>
 
-#include "runtime/base/ensure.hpp"
+#include <algorithm>
+#include <array>
+#include <optional>
 
 namespace fathom::net {
 namespace {
@@ -23,13 +24,9 @@ bool is_known_method(std::string_view method) {
   return std::ranges::find(kMethods, method) != kMethods.end();
 }
 
-std::string_view view(boost::beast::string_view text) {
-  return {text.data(), text.size()};
-}
+std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
 
-Refusal bad_request(std::string message) {
-  return {400, "bad_request", std::move(message), {}};
-}
+Refusal bad_request(std::string message) { return {400, "bad_request", std::move(message), {}}; }
 
 Refusal refusal_of(const error_code& ec) {
   if (ec == http::error::header_limit)
@@ -157,18 +154,10 @@ RequestParser::State RequestParser::state() const {
   return parser.is_header_done() ? State::body : State::head;
 }
 
-const Refusal& RequestParser::refusal() const {
-  return *impl_->parser->refusal;
-}
-const HttpRequest& RequestParser::request() const {
-  return impl_->parser->request;
-}
-HttpRequest RequestParser::take() {
-  return std::move(impl_->parser->request);
-}
-bool RequestParser::http_1_0() const {
-  return impl_->parser->http_1_0;
-}
+const Refusal& RequestParser::refusal() const { return *impl_->parser->refusal; }
+const HttpRequest& RequestParser::request() const { return impl_->parser->request; }
+HttpRequest RequestParser::take() { return std::move(impl_->parser->request); }
+bool RequestParser::http_1_0() const { return impl_->parser->http_1_0; }
 bool RequestParser::keep_alive() const {
   return impl_->parser->is_header_done() && impl_->parser->keep_alive();
 }

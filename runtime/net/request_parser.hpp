@@ -2,13 +2,13 @@
 // clock: the connection feeds it, tests and the fuzzer do the same.
 #pragma once
 
+#include "runtime/net/http_message.hpp"
+#include "runtime/net/refusal.hpp"
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string_view>
-
-#include "runtime/net/http_message.hpp"
-#include "runtime/net/refusal.hpp"
 
 namespace fathom::net {
 

@@ -1,8 +1,9 @@
 #include "runtime/net/response_head.hpp"
 
+#include <boost/beast/http/status.hpp>
+
 #include <algorithm>
 #include <array>
-#include <boost/beast/http/status.hpp>
 #include <cstdio>
 
 namespace fathom::net {
@@ -54,9 +55,7 @@ std::string response_head(const HttpResponse& response, const HeadFacts& facts) 
   return out;
 }
 
-bool is_bodiless(unsigned status) {
-  return status < 200 || status == 204 || status == 304;
-}
+bool is_bodiless(unsigned status) { return status < 200 || status == 204 || status == 304; }
 
 std::string_view HttpDate::at(WallTime now) {
   const auto second = std::chrono::floor<std::chrono::seconds>(now);

@@ -1,12 +1,12 @@
 // The head of a response as bytes.
 #pragma once
 
+#include "runtime/async/clock.hpp"
+#include "runtime/net/http_message.hpp"
+
 #include <cstdint>
 #include <string>
 #include <string_view>
-
-#include "runtime/async/clock.hpp"
-#include "runtime/net/http_message.hpp"
 
 namespace fathom::net {
 

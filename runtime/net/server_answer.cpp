@@ -1,11 +1,11 @@
 #include "runtime/net/server_answer.hpp"
 
-#include <array>
-#include <charconv>
-
 #include "runtime/async/cancellation.hpp"
 #include "runtime/base/ensure.hpp"
 #include "runtime/net/refusal.hpp"
+
+#include <array>
+#include <charconv>
 
 namespace fathom::net {
 

@@ -1,14 +1,15 @@
 // ServerAnswer: the Responder of one request on one connection.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <cstdint>
-#include <exception>
-#include <memory>
-
 #include "runtime/async/task_group.hpp"
 #include "runtime/net/server_context.hpp"
 #include "runtime/net/server_socket.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <exception>
+#include <memory>
 
 namespace fathom::net {
 

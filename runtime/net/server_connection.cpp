@@ -16,13 +16,14 @@
 // clients that already get a stream, whose next piece is the same question.
 #include "runtime/net/server_connection.hpp"
 
-#include <boost/asio/this_coro.hpp>
-#include <exception>
-#include <utility>
-
 #include "runtime/async/cancellation.hpp"
 #include "runtime/base/text.hpp"
 #include "runtime/net/server_answer.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <exception>
+#include <utility>
 
 namespace fathom::net {
 namespace {
@@ -56,9 +57,7 @@ ServerConnection::ServerConnection(ServerSocket::Socket socket, ServerContext& c
       parser_(context.options.header_bytes_max, context.options.body_bytes_max),
       tasks_(context.executor) {}
 
-ServerConnection::~ServerConnection() {
-  account_body(0);
-}
+ServerConnection::~ServerConnection() { account_body(0); }
 
 asio::awaitable<void> ServerConnection::run(Admission admission) {
   tasks_.spawn(admission == Admission::served ? serve() : refuse());
@@ -132,8 +131,7 @@ asio::awaitable<bool> ServerConnection::read_head() {
   Instant deadline = Instant::max();
   for (;;) {
     // Empty lines before a request are tolerated (RFC 9112 §2.2).
-    while (received.view().starts_with("\r\n"))
-      received.consume(2);
+    while (received.view().starts_with("\r\n")) received.consume(2);
     if (!received.empty()) {
       received.consume(parser_.put(received.view()));
       if (parser_.state() != RequestParser::State::head) break;

@@ -1,15 +1,16 @@
 // ServerConnection: the life of one accepted connection, request after request.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <cstdint>
-#include <memory>
-#include <optional>
-
 #include "runtime/async/task_group.hpp"
 #include "runtime/net/request_parser.hpp"
 #include "runtime/net/server_context.hpp"
 #include "runtime/net/server_socket.hpp"
+
+#include <boost/asio/awaitable.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
 
 namespace fathom::net {
 

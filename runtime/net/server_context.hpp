@@ -1,12 +1,12 @@
 // ServerContext: what all connections of one server share.
 #pragma once
 
-#include <boost/asio/any_io_executor.hpp>
-
 #include "runtime/async/clock.hpp"
 #include "runtime/net/access.hpp"
 #include "runtime/net/http_server.hpp"
 #include "runtime/net/response_head.hpp"
+
+#include <boost/asio/any_io_executor.hpp>
 
 namespace fathom::net {
 

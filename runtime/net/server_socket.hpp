@@ -6,16 +6,17 @@
 // (ServerOptions::sweep_interval).
 #pragma once
 
-#include <array>
+#include "runtime/async/clock.hpp"
+
 #include <boost/asio/awaitable.hpp>
 #include <boost/asio/basic_stream_socket.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
+
+#include <array>
 #include <cstdint>
 #include <span>
 #include <string_view>
 #include <vector>
-
-#include "runtime/async/clock.hpp"
 
 namespace fathom::net {
 

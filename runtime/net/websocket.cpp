@@ -10,6 +10,12 @@
 // million.
 #include "runtime/net/websocket.hpp"
 
+#include "runtime/async/cancellation.hpp"
+#include "runtime/async/signal.hpp"
+#include "runtime/base/ensure.hpp"
+#include "runtime/base/text.hpp"
+#include "runtime/net/server_socket.hpp"
+
 #include <boost/asio/append.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/post.hpp>
@@ -18,13 +24,8 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/stream_traits.hpp>
 #include <boost/beast/websocket/stream.hpp>
-#include <utility>
 
-#include "runtime/async/cancellation.hpp"
-#include "runtime/async/signal.hpp"
-#include "runtime/base/ensure.hpp"
-#include "runtime/base/text.hpp"
-#include "runtime/net/server_socket.hpp"
+#include <utility>
 
 namespace fathom::net {
 namespace {
@@ -187,8 +188,7 @@ WebSocket::~WebSocket() = default;
 
 void WebSocket::accept(const HttpRequest& request, std::string subprotocol) {
   http::request<http::empty_body> handshake(http::verb::get, request.target, 11);
-  for (const Header& field : request.headers.fields())
-    handshake.insert(field.name, field.value);
+  for (const Header& field : request.headers.fields()) handshake.insert(field.name, field.value);
   impl_->subprotocol = std::move(subprotocol);
   impl_->stream.set_option(
       beast::websocket::stream_base::decorator([this](beast::websocket::response_type& response) {
@@ -224,9 +224,7 @@ asio::awaitable<std::optional<WebSocketMessage>> WebSocket::read() {
   co_return std::move(message);
 }
 
-bool WebSocket::try_write(std::string_view text) {
-  return is_open() && impl_->queue(text);
-}
+bool WebSocket::try_write(std::string_view text) { return is_open() && impl_->queue(text); }
 
 asio::awaitable<bool> WebSocket::write(std::string_view text) {
   for (;;) {
@@ -236,15 +234,9 @@ asio::awaitable<bool> WebSocket::write(std::string_view text) {
   }
 }
 
-std::size_t WebSocket::queued_bytes() const {
-  return impl_->outgoing.size();
-}
-bool WebSocket::is_open() const {
-  return impl_->is_open();
-}
-const std::string& WebSocket::subprotocol() const {
-  return impl_->subprotocol;
-}
+std::size_t WebSocket::queued_bytes() const { return impl_->outgoing.size(); }
+bool WebSocket::is_open() const { return impl_->is_open(); }
+const std::string& WebSocket::subprotocol() const { return impl_->subprotocol; }
 
 std::optional<std::uint16_t> WebSocket::peer_close_code() const {
   if (!impl_->peer_closed) return std::nullopt;
@@ -254,8 +246,7 @@ std::optional<std::uint16_t> WebSocket::peer_close_code() const {
 
 asio::awaitable<void> WebSocket::close(CloseCode code, std::string_view reason) {
   Impl& self = *impl_;
-  while (self.closing)
-    co_await self.outgoing.room.wait();
+  while (self.closing) co_await self.outgoing.room.wait();
   if (!is_open()) co_return;
   self.closing = true;
   self.outgoing.room.notify_all();
@@ -275,8 +266,7 @@ asio::awaitable<void> WebSocket::close(CloseCode code, std::string_view reason) 
 asio::awaitable<void> WebSocket::run_writer() {
   Outgoing& out = impl_->outgoing;
   for (;;) {
-    while (out.gathering.empty() && !out.ended)
-      co_await out.news.wait();
+    while (out.gathering.empty() && !out.ended) co_await out.news.wait();
     if (out.gathering.empty()) break;
     std::swap(out.gathering, out.in_flight);
     ServerSocket::Pieces pieces{out.in_flight};
@@ -295,8 +285,7 @@ asio::awaitable<void> WebSocket::finish(CloseCode code) {
   Outgoing& out = impl_->outgoing;
   out.ended = true;
   out.news.notify_all();
-  while (out.writer_runs)
-    co_await out.room.wait();
+  while (out.writer_runs) co_await out.room.wait();
 }
 
 void WebSocket::on_sweep(Instant now) {

@@ -1,7 +1,12 @@
 // WebSocket: the server's end of one upgraded connection (RFC 6455). Responder::upgrade makes it.
 #pragma once
 
+#include "runtime/async/clock.hpp"
+#include "runtime/net/http_message.hpp"
+#include "runtime/net/refusal.hpp"
+
 #include <boost/asio/awaitable.hpp>
+
 #include <chrono>
 #include <cstdint>
 #include <expected>
@@ -10,10 +15,6 @@
 #include <string>
 #include <string_view>
 #include <vector>
-
-#include "runtime/async/clock.hpp"
-#include "runtime/net/http_message.hpp"
-#include "runtime/net/refusal.hpp"
 
 namespace fathom::net {
 

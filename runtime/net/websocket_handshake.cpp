@@ -1,7 +1,7 @@
 // The pure half of websocket.hpp: which request may become a WebSocket.
-#include <algorithm>
-
 #include "runtime/net/websocket.hpp"
+
+#include <algorithm>
 
 namespace fathom::net {
 namespace {
@@ -66,8 +66,7 @@ std::expected<std::string, Refusal> check_handshake(const HttpRequest& request,
   for (const std::string& name : ours)
     if (std::ranges::find(offered, name) != offered.end()) return name;
   std::string message = "no subprotocol in common; offer one of:";
-  for (const std::string& name : ours)
-    message += " " + name;
+  for (const std::string& name : ours) message += " " + name;
   return refused(std::move(message));
 }
 

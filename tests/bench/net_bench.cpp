@@ -6,12 +6,15 @@
 //   net_bench websocket [N]     N 64-byte text messages each way over loopback, against Beast's
 //   blocking client on a
 //                               thread of its own; prints messages/s
+#include "runtime/net/http_server.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
+
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -19,8 +22,6 @@
 #include <string>
 #include <string_view>
 #include <thread>
-
-#include "runtime/net/http_server.hpp"
 
 using namespace fathom;
 using namespace fathom::net;
@@ -119,8 +120,7 @@ double send_all(std::uint16_t port, std::size_t count) {
   const std::string message(kMessageBytes, 'x');
   boost::beast::flat_buffer buffer;
   return seconds_of([&] {
-    for (std::size_t i = 0; i < count; ++i)
-      client.write(asio::buffer(message));
+    for (std::size_t i = 0; i < count; ++i) client.write(asio::buffer(message));
     client.read(buffer);
   });
 }

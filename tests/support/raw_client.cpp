@@ -1,13 +1,14 @@
 #include "tests/support/raw_client.hpp"
 
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/local/stream_protocol.hpp>
+
 #include <fcntl.h>
 #include <linux/sockios.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
 #include <array>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/local/stream_protocol.hpp>
 #include <cerrno>
 #include <filesystem>
 #include <stdexcept>
@@ -63,9 +64,7 @@ void RawClient::receive() {
   }
 }
 
-void RawClient::shutdown_write() {
-  ::shutdown(fd_.get(), SHUT_WR);
-}
+void RawClient::shutdown_write() { ::shutdown(fd_.get(), SHUT_WR); }
 
 void RawClient::close_with_reset() {
   const linger abort{1, 0};

@@ -2,11 +2,11 @@
 // silence.
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include "runtime/base/unique_fd.hpp"
 #include "runtime/net/listen_address.hpp"
+
+#include <string>
+#include <string_view>
 
 namespace fathom::test {
 

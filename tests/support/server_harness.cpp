@@ -1,12 +1,13 @@
 #include "tests/support/server_harness.hpp"
 
+#include "runtime/net/response_head.hpp"
+
 #include <boost/asio/bind_cancellation_slot.hpp>
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/post.hpp>
+
 #include <stdexcept>
 #include <utility>
-
-#include "runtime/net/response_head.hpp"
 
 namespace fathom::test {
 namespace {
@@ -25,7 +26,8 @@ net::HttpServer make_server(boost::asio::io_context& io, Clock& clock, net::Serv
 
 }  // namespace
 
-ServerHarness::ServerHarness(ManualClock& clock, net::HttpHandler handler, net::ServerOptions options)
+ServerHarness::ServerHarness(ManualClock& clock, net::HttpHandler handler,
+                             net::ServerOptions options)
     : clock_(clock),
       sweep_interval_(options.sweep_interval),
       server_(make_server(io_, clock_, std::move(options), std::move(handler))) {

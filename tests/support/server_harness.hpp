@@ -2,16 +2,17 @@
 // the test's own thread: nothing happens behind the test's back, and time passes only in advance().
 #pragma once
 
+#include "runtime/async/clock.hpp"
+#include "runtime/net/http_server.hpp"
+#include "tests/support/raw_client.hpp"
+
 #include <boost/asio/cancellation_signal.hpp>
 #include <boost/asio/io_context.hpp>
+
 #include <exception>
 #include <functional>
 #include <string>
 #include <string_view>
-
-#include "runtime/async/clock.hpp"
-#include "runtime/net/http_server.hpp"
-#include "tests/support/raw_client.hpp"
 
 namespace fathom::test {
 

@@ -23,8 +23,7 @@ inline std::string frame_start(Opcode opcode, std::size_t size, Fin fin, std::ui
   std::string out(
       1, static_cast<char>(static_cast<std::uint8_t>(fin) | static_cast<std::uint8_t>(opcode)));
   const auto append = [&](std::size_t value, int bytes) {
-    for (int i = bytes - 1; i >= 0; --i)
-      out += static_cast<char>((value >> (8 * i)) & 0xff);
+    for (int i = bytes - 1; i >= 0; --i) out += static_cast<char>((value >> (8 * i)) & 0xff);
   };
   if (size < 126) {
     append(mask_bit | size, 1);

@@ -10,9 +10,7 @@ unsigned status_of(const std::optional<Refusal>& refusal) {
   return refusal ? refusal->status : 200;
 }
 
-HttpRequest request_with(Headers headers) {
-  return {"GET", "/", std::move(headers), ""};
-}
+HttpRequest request_with(Headers headers) { return {"GET", "/", std::move(headers), ""}; }
 
 }  // namespace
 

@@ -1,13 +1,13 @@
 #include "runtime/net/http_server.hpp"
 
-#include <sys/resource.h>
-
-#include <vector>
-
 #include "runtime/async/cancellation.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/server_harness.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <sys/resource.h>
+
+#include <vector>
 
 using namespace fathom;
 using namespace fathom::net;
@@ -92,8 +92,7 @@ TEST_CASE("refused clients that stay are bounded, and then the kernel's queue fi
   options.connections_max = 1;
   ServerHarness server(clock, answer_with("hello"), options);
   std::vector<RawClient> clients;
-  for (int i = 0; i < 70; ++i)
-    clients.push_back(server.connect());
+  for (int i = 0; i < 70; ++i) clients.push_back(server.connect());
   server.run_until([&] { return server.server().connections() >= 65; });
   CHECK(server.server().connections() == 65);  // one served, 64 refused, five not accepted
   clients[0].close();
@@ -215,8 +214,7 @@ TEST_CASE("a server can be cancelled after any number of steps and leaves nothin
     } const self(alive);
     if (request.target == "/socket") {
       WebSocket* socket = co_await responder.upgrade(request, {});
-      while (auto message = co_await socket->read())
-        co_await socket->write(message->data);
+      while (auto message = co_await socket->read()) co_await socket->write(message->data);
     } else if (request.target == "/stream") {
       co_await responder.start({});
       for (int i = 0; i < 3; ++i) {

@@ -1,14 +1,15 @@
 #include "runtime/net/listener.hpp"
 
-#include <sys/file.h>
-#include <sys/stat.h>
-
-#include <boost/asio/io_context.hpp>
-#include <optional>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/raw_client.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <boost/asio/io_context.hpp>
+
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include <optional>
 
 using namespace fathom;
 using namespace fathom::net;

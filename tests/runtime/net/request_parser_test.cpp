@@ -1,8 +1,8 @@
 #include "runtime/net/request_parser.hpp"
 
-#include <string>
-
 #include "tests/support/catch.hpp"
+
+#include <string>
 
 using namespace fathom::net;
 using State = RequestParser::State;
@@ -160,8 +160,7 @@ TEST_CASE("a request that cannot be served is refused with the status that fits"
 
 TEST_CASE("bodies in many chunks are bounded by their sum", "[runtime]") {
   std::string bytes = "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n";
-  for (int i = 0; i < 10; ++i)
-    bytes += "a\r\n0123456789\r\n";
+  for (int i = 0; i < 10; ++i) bytes += "a\r\n0123456789\r\n";
   RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
   feed(parser, bytes + "0\r\n\r\n", bytes.size());
   CHECK(parser.state() == State::complete);

@@ -1,9 +1,9 @@
 #include "runtime/net/server_answer.hpp"
 
-#include <stdexcept>
-
 #include "tests/support/catch.hpp"
 #include "tests/support/server_harness.hpp"
+
+#include <stdexcept>
 
 using namespace fathom;
 using namespace fathom::net;
@@ -16,9 +16,7 @@ namespace {
 constexpr std::string_view kGet = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 constexpr std::string_view kEventStream = "Content-Type: text/event-stream\r\n";
 
-HttpResponse event_stream() {
-  return {200, {{"Content-Type", "text/event-stream"}}, ""};
-}
+HttpResponse event_stream() { return {200, {{"Content-Type", "text/event-stream"}}, ""}; }
 
 /// Three events, a tenth of a second apart.
 HttpHandler three_events(ManualClock& clock) {

@@ -1,12 +1,12 @@
 #include "runtime/net/server_connection.hpp"
 
-#include <stdexcept>
-#include <vector>
-
 #include "runtime/async/cancellation.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/server_harness.hpp"
 #include "tests/support/temp_dir.hpp"
+
+#include <stdexcept>
+#include <vector>
 
 using namespace fathom;
 using namespace fathom::net;

@@ -1,9 +1,9 @@
 #include "runtime/net/server_socket.hpp"
 
+#include "tests/support/catch.hpp"
+
 #include <algorithm>
 #include <string>
-
-#include "tests/support/catch.hpp"
 
 using namespace fathom::net;
 

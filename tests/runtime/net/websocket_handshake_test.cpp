@@ -70,8 +70,7 @@ TEST_CASE("the subprotocol is the first of ours that the client offers", "[runti
   };
   for (const Row& row : rows) {
     HttpRequest request = handshake();
-    for (const Header& field : row.offered.fields())
-      request.headers.add(field.name, field.value);
+    for (const Header& field : row.offered.fields()) request.headers.add(field.name, field.value);
     const auto checked = check_handshake(request, ours);
     CHECK(checked.value_or("") == row.chosen);
     if (row.chosen.empty()) {

@@ -1,19 +1,20 @@
 #include "runtime/net/websocket.hpp"
 
+#include "tests/support/catch.hpp"
+#include "tests/support/server_harness.hpp"
+#include "tests/support/websocket_frame.hpp"
+
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/use_awaitable.hpp>
 #include <boost/beast/core/buffers_to_string.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/websocket/stream.hpp>
+
 #include <functional>
 #include <random>
 #include <stdexcept>
 #include <vector>
-
-#include "tests/support/catch.hpp"
-#include "tests/support/server_harness.hpp"
-#include "tests/support/websocket_frame.hpp"
 
 using namespace fathom;
 using namespace fathom::net;
@@ -343,8 +344,7 @@ TEST_CASE("a writer waits for room and learns when there will never be any", "[r
                                   [&](WebSocket& socket) -> asio::awaitable<void> {
                                     const std::string message(200'000,
                                                               'x');  // more than the queue holds
-                                    while (co_await socket.write(message))
-                                      ++written;
+                                    while (co_await socket.write(message)) ++written;
                                     told = true;
                                   },
                                   {.queued_bytes_max = 100'000}));
@@ -365,8 +365,7 @@ TEST_CASE("a client that pings and never reads is dropped", "[runtime][e2e]") {
   ServerHarness server(clock, upgrade_to(echo.session(), {.queued_bytes_max = 1000}));
   RawClient client = open(server);
   std::string pings;
-  for (int i = 0; i < 1000; ++i)
-    pings += client_frame(Opcode::ping, std::string(125, '?'));
+  for (int i = 0; i < 1000; ++i) pings += client_frame(Opcode::ping, std::string(125, '?'));
   server.run_until([&] {
     client.send(pings);
     return echo.ended;
@@ -388,8 +387,7 @@ TEST_CASE("Beast's own client and ours agree on large messages", "[runtime][e2e]
     std::mt19937 random(1);
     for (const std::size_t size : {1U, 125U, 126U, 4096U, 65535U, 65536U, 262'144U}) {
       std::string message(size, ' ');
-      for (char& c : message)
-        c = static_cast<char>('a' + random() % 26);
+      for (char& c : message) c = static_cast<char>('a' + random() % 26);
       co_await client.async_write(asio::buffer(message), asio::use_awaitable);
       boost::beast::flat_buffer buffer;
       co_await client.async_read(buffer, asio::use_awaitable);
