@@ -179,7 +179,8 @@ void build(Cli& cli) {
       "Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
       "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not "
       "found,\n"
-      "69 in use, 73 disk full, 74 I/O, 77 permission, 78 certificate, 130 interrupted.");
+      "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
+      "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
   add_doctor(cli);
   add_trace(cli);
   add_completion(cli);

@@ -83,7 +83,8 @@ std::string zsh_script(const std::vector<CommandNode>& nodes) {
       "  esac\n"
       "  _describe 'fathom' entries || _files\n"
       "}\n"
-      "compdef _fathom fathom\n";
+      "# Autoloaded, this file is the function's first call; sourced, it only defines it.\n"
+      "if [ \"$funcstack[1]\" = _fathom ]; then _fathom \"$@\"; else compdef _fathom fathom; fi\n";
   return out;
 }
 

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 
 namespace fathom::agents {
@@ -86,6 +87,28 @@ Finding landlock() {
           "boot a kernel of 5.13 or newer with landlock in its lsm= list"};
 }
 
+// Three switches can be off; a kernel without the file does not have that switch.
+Finding user_namespaces() {
+  struct Switch {
+    const char* path;
+    char off;
+    const char* fix;
+  };
+  constexpr std::array kSwitches = {
+      Switch{"/proc/sys/user/max_user_namespaces", '0', "sysctl user.max_user_namespaces=10000"},
+      Switch{"/proc/sys/kernel/unprivileged_userns_clone", '0',
+             "sysctl kernel.unprivileged_userns_clone=1"},
+      Switch{"/proc/sys/kernel/apparmor_restrict_unprivileged_userns", '1',
+             "sysctl kernel.apparmor_restrict_unprivileged_userns=0, or an AppArmor profile"}};
+  for (const Switch& one : kSwitches) {
+    const auto text = read_file(one.path, kProcFileBytesMax);
+    if (text && text->size() == 2 && text->front() == one.off)
+      return {"user_namespaces", Health::missing, "switched off (" + std::string(one.path) + ")",
+              one.fix};
+  }
+  return ok("user_namespaces", "yes");
+}
+
 Section examine_kernel() {
   utsname name{};
   ::uname(&name);
@@ -94,12 +117,7 @@ Section examine_kernel() {
       kernel_file("seccomp", "/proc/sys/kernel/seccomp/actions_avail", "user_notif",
                   "use a kernel of 5.0 or newer with CONFIG_SECCOMP_FILTER"));
   section.findings.push_back(landlock());
-  // 0 switches user namespaces off; kernels without the file have no such switch.
-  const auto namespaces = read_file("/proc/sys/user/max_user_namespaces", kProcFileBytesMax);
-  const bool off = namespaces && std::strtoull(namespaces->c_str(), nullptr, 10) == 0;
-  section.findings.push_back({"user_namespaces", off ? Health::missing : Health::ok,
-                              off ? "switched off" : "yes",
-                              off ? "sysctl user.max_user_namespaces=10000" : ""});
+  section.findings.push_back(user_namespaces());
   section.findings.push_back(kernel_file("cgroup_v2", "/sys/fs/cgroup/cgroup.controllers", "",
                                          "mount the unified cgroup hierarchy at /sys/fs/cgroup"));
   return section;

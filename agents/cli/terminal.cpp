@@ -54,8 +54,10 @@ void Terminal::note(std::string_view text) {
 
 Result<> Terminal::flush() {
   if (std::fflush(out_) != 0 && write_error_ == 0) write_error_ = errno;
-  if (write_error_ != 0) return fail(system_error("write standard output", write_error_));
-  return {};
+  if (write_error_ == 0) return {};
+  Error error = system_error("write standard output", write_error_);
+  if (error.code == ErrorCode::disk_full) error.message += " (free some, or write elsewhere)";
+  return fail(std::move(error));
 }
 
 std::size_t Terminal::columns() const {

@@ -4,6 +4,10 @@
 #include "runtime/trace/event_json.hpp"
 #include "runtime/trace/journal_reader.hpp"
 
+#include <boost/asio/post.hpp>
+#include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
+
 #include <algorithm>
 #include <deque>
 #include <optional>
@@ -60,6 +64,19 @@ void note_unfinished(const JournalReader& reader, Terminal& terminal) {
     terminal.note("the last line is unfinished (" + std::to_string(reader.unfinished_bytes()) +
                   " bytes): the run was interrupted there, or is writing right now");
 }
+
+// Lets signals through: a loop over a long file must stop when Ctrl-C asks it to.
+class Breather {
+ public:
+  asio::awaitable<void> breathe() {
+    constexpr std::uint64_t kEventsPerTurn = 1024;
+    if (++events_ % kEventsPerTurn != 0) co_return;
+    co_await asio::post(co_await asio::this_coro::executor, asio::use_awaitable);
+  }
+
+ private:
+  std::uint64_t events_ = 0;
+};
 
 bool is_end(const Event& event) { return event.what.type == "run.finished"; }
 
@@ -125,7 +142,9 @@ asio::awaitable<Result<>> trace_tail(TraceOptions options, Terminal& terminal, C
   Printer printer(options, terminal);
   bool ended = false;
   std::deque<Event> latest;
+  Breather breather;
   for (;;) {
+    co_await breather.breathe();
     CO_TRY(std::optional<Event> event, reader.next());
     if (!event) break;
     ended = is_end(*event);
@@ -136,6 +155,7 @@ asio::awaitable<Result<>> trace_tail(TraceOptions options, Terminal& terminal, C
   for (const Event& event : latest) CO_TRY_VOID(printer.print(event));
   CO_TRY_VOID(terminal.flush());
   while (options.follow && !ended) {
+    co_await breather.breathe();
     CO_TRY(std::optional<Event> event, reader.next());
     if (event) {
       ended = is_end(*event);
@@ -152,7 +172,9 @@ asio::awaitable<Result<>> trace_replay(TraceOptions options, Terminal& terminal,
   CO_TRY(JournalReader reader, JournalReader::open(options.file));
   Printer printer(options, terminal);
   std::optional<std::int64_t> last_ns;
+  Breather breather;
   for (;;) {
+    co_await breather.breathe();
     CO_TRY(std::optional<Event> event, reader.next());
     if (!event) break;
     if (!printer.wants(*event)) continue;

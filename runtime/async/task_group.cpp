@@ -37,25 +37,25 @@ void TaskGroup::cancel() {
 }
 
 asio::awaitable<void> TaskGroup::join() {
+  // The flag belongs to the caller's whole coroutine stack, so it is put back before every way out.
+  const bool throws = co_await asio::this_coro::throw_if_cancelled();
   co_await asio::this_coro::throw_if_cancelled(false);
-  if (auto state = co_await asio::this_coro::cancellation_state;
-      state.cancelled() != asio::cancellation_type::none) {
-    cancelled_ = true;
-    cancel();
-  }
-  while (!children_.empty()) {
-    boost::system::error_code ec;
-    co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
+  bool stopped = false;
+  for (;;) {
     const auto state = co_await asio::this_coro::cancellation_state;
-    if (state.cancelled() != asio::cancellation_type::none && !cancelled_) {
-      // Cancelled from above: stop the children, then keep waiting for them, uncancellably.
+    if (state.cancelled() != asio::cancellation_type::none && !stopped) {
+      // Cancelled from above: stop the children, then go on waiting for them.
+      stopped = true;
       cancelled_ = true;
-      co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
       cancel();
     }
+    if (children_.empty()) break;
+    boost::system::error_code ec;
+    co_await idle_.async_wait(asio::redirect_error(asio::use_awaitable, ec));
   }
+  co_await asio::this_coro::throw_if_cancelled(throws);
+  if (stopped) throw_cancelled();
   if (first_error_) std::rethrow_exception(std::exchange(first_error_, nullptr));
-  if (cancelled_) throw_cancelled();
 }
 
 void TaskGroup::finished(Children::iterator child, std::exception_ptr error) {

@@ -31,7 +31,8 @@ class TaskGroup {
   void cancel();
 
   /// Waits for all children. Cancelling the joiner cancels the children, waits for them, and
-  /// unwinds as cancelled.
+  /// unwinds as
+  /// cancelled, whatever the children's own failures were.
   asio::awaitable<void> join();
 
   [[nodiscard]] std::size_t size() const { return children_.size(); }

@@ -1,6 +1,7 @@
 // with_timeout: gives any fallible task a deadline.
 #pragma once
 
+#include "runtime/async/cancellation.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/base/result.hpp"
 
@@ -29,6 +30,8 @@ asio::awaitable<Result<T>> with_deadline(Clock& clock, Instant deadline, std::st
       asio::co_spawn(executor, clock.sleep_until(deadline), asio::deferred));
   auto [order, task_error, result, sleep_error] =
       co_await group.async_wait(asio::experimental::wait_for_one(), asio::use_awaitable);
+  // A failure is never taken for the timeout that came with it.
+  if (task_error && !is_cancellation(task_error)) std::rethrow_exception(task_error);
   if (order[0] == 1 && !sleep_error)
     co_return fail(ErrorCode::timeout, std::move(what) + ": timed out");
   if (task_error) std::rethrow_exception(task_error);

@@ -18,7 +18,7 @@ class CrashFlushRegistration {
   CrashFlushRegistration(const CrashFlushRegistration&) = delete;
   CrashFlushRegistration& operator=(const CrashFlushRegistration&) = delete;
 
-  static constexpr int kCrashFlushesMax = 256;
+  static constexpr int kCrashFlushesMax = 4096;
 
  private:
   int slot_ = -1;

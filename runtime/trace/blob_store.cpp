@@ -14,6 +14,7 @@
 #include <array>
 #include <atomic>
 #include <cerrno>
+#include <optional>
 #include <utility>
 
 namespace fathom::trace {
@@ -64,6 +65,7 @@ struct BlobWriter::State {
   std::unique_ptr<ZSTD_CCtx, FreeWith<ZSTD_freeCCtx>> zstd{ZSTD_createCCtx()};
   Sha256 hash;
   std::uint64_t bytes = 0;
+  std::optional<Error> failed;  ///< of a piece that got lost: what is in the file has no name
   std::string out = std::string(ZSTD_CStreamOutSize(), '\0');
 
   ~State() {
@@ -91,7 +93,10 @@ Result<> BlobWriter::append(std::string_view bytes) {
   ENSURE(state_, "nothing is appended after finish()");
   const std::uint64_t room = BlobStore::kBlobBytesMax - state_->bytes;
   const std::string_view taken = bytes.substr(0, std::min<std::uint64_t>(room, bytes.size()));
-  TRY(state_->compress(taken, ZSTD_e_continue));
+  if (const auto compressed = state_->compress(taken, ZSTD_e_continue); !compressed) {
+    state_->failed = compressed.error();
+    return compressed;
+  }
   state_->hash.update(taken);
   state_->bytes += taken.size();
   if (taken.size() < bytes.size())
@@ -106,6 +111,7 @@ Result<BlobRef> BlobWriter::finish() {
   // Taken out, so that the temporary file is gone when this returns, whatever the outcome.
   const std::unique_ptr<State> taken = std::move(state_);
   State& state = *taken;
+  if (state.failed) return fail(*state.failed);
   TRY(state.compress({}, ZSTD_e_end));
   BlobRef ref{state.hash.name(), state.bytes};
   const std::string_view hex = std::string_view(ref.name).substr(kPrefix.size());

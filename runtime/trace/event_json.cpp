@@ -256,15 +256,15 @@ Result<std::string_view> get_text(unsigned key, ondemand::value& value) {
   return text;
 }
 
-Result<> read_data(ondemand::value& value, std::string& data) {
-  ondemand::json_type type;
-  if (auto error = value.type().get(type)) return refuse("data", error);
-  if (type != ondemand::json_type::object) return refuse("data", "not an object");
-  ondemand::object object;
-  if (auto error = value.get_object().get(object)) return refuse("data", error);
-  std::string_view raw;
-  if (auto error = object.raw_json().get(raw)) return refuse("data", error);
-  data.assign(raw);
+// Takes the text of the object as it stands, after checking all of it.
+Result<> read_data(ondemand::document& document, ondemand::value& value, std::string& data) {
+  const char* begin = value.raw_json_token().data();
+  if (*begin != '{') return refuse("data", "not an object");
+  if (auto error = check_all(value, 1)) return refuse("data", error);
+  const char* end = nullptr;
+  if (auto error = document.current_location().get(end)) return refuse("data", error);
+  while (end[-1] != '}') --end;  // the parser stands at the next token: go back over blanks
+  data.assign(begin, end);
   return {};
 }
 
@@ -333,8 +333,6 @@ Result<> read_field(unsigned key, ondemand::value& value, Event& event) {
     case keys::mono_ns:
     case keys::cause:
       return read_number_field(key, value, event);
-    case keys::data:
-      return read_data(value, event.what.data);
     case keys::xxh3:
       TRY(get_text(key, value));  // the checksum itself was verified on the bytes
       return {};
@@ -403,11 +401,7 @@ Result<Event> EventCodec::decode(std::string_view line) {
 Result<Event> EventCodec::decode_padded(std::string_view line, std::size_t readable) {
   static_assert(kPadding >= simdjson::SIMDJSON_PADDING);
   const bool summed = TRY(check_sum(line));
-  Event event = TRY(read_fields(line, readable, summed));
-  // On-demand parsing skips what nobody asks for. Our own encoder has checked the data of a summed
-  // line.
-  if (!summed) TRY(check_data(event.what.data));
-  return event;
+  return read_fields(line, readable, summed);
 }
 
 Result<Event> EventCodec::read_fields(std::string_view line, std::size_t readable, bool summed) {
@@ -432,7 +426,8 @@ Result<Event> EventCodec::read_fields(std::string_view line, std::size_t readabl
     next = key + 1;
     ondemand::value value;
     if (auto error = field.value().get(value)) return refuse(kKeys[key], error);
-    TRY(read_field(key, value, event));
+    TRY(key == keys::data ? read_data(document, value, event.what.data)
+                          : read_field(key, value, event));
   }
   if (!is_at_end(document)) return refuse("}", "more text behind the object");
   TRY(check_whole(event, seen));

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdio>
 #include <utility>
 
 namespace fathom::trace {
@@ -48,7 +49,12 @@ Journal::Journal(JournalServices services, std::filesystem::path path, RunId run
       self_(std::make_shared<Journal*>(this)),
       crash_flush_([](void* self) { static_cast<Journal*>(self)->crash_flush(); }, this) {}
 
-Journal::~Journal() { (void)flush(); }
+Journal::~Journal() {
+  // Nobody is left to hear a Result, and silence is not an option.
+  if (const auto flushed = flush(); !flushed)
+    static_cast<void>(std::fprintf(stderr, "fathom: %s: %zu bytes of the journal are lost\n",
+                                   flushed.error().message.c_str(), pending_.size() - written_));
+}
 
 Result<std::unique_ptr<Journal>> Journal::open(JournalServices services,
                                                const std::filesystem::path& path, RunId run,
@@ -78,6 +84,21 @@ Result<> Journal::open_file() {
 }
 
 namespace {
+
+// Holds the journal's busy flag. Finding it taken means that a crash flush has it for good: the
+// program is about to abort, and this thread waits for that.
+class Busy {
+ public:
+  explicit Busy(std::atomic_flag& flag) : flag_(flag) {
+    while (flag_.test_and_set()) flag_.wait(true);
+  }
+  ~Busy() { flag_.clear(); }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  std::atomic_flag& flag_;
+};
 
 Error refusal(Error damage, std::uint64_t good_end) {
   damage.message += "; move the file aside, or cut it to its first " + std::to_string(good_end) +
@@ -127,8 +148,13 @@ Result<> Journal::cut_tail(std::uint64_t offset, std::string reason) {
                                          std::to_string(bytes) + " bytes");
   std::string tail(bytes, '\0');
   tail.resize(TRY(read_at(fd_.get(), tail.data(), tail.size(), offset, path_.string())));
-  std::filesystem::path saved = path_;
-  saved += ".torn-" + std::to_string(offset);
+  // Never over what an earlier recovery saved, though the tear may stand at the same place again.
+  std::filesystem::path saved;
+  constexpr int kSavedMax = 1000;
+  for (int i = 0; i < kSavedMax && (i == 0 || ::access(saved.c_str(), F_OK) == 0); ++i) {
+    saved = path_;
+    saved += ".torn-" + std::to_string(offset) + (i == 0 ? "" : "." + std::to_string(i));
+  }
   TRY(write_file_atomic(saved, tail, Sync::yes));
   if (::ftruncate(fd_.get(), static_cast<off_t>(offset)) != 0)
     return fail(system_error("cut journal " + path_.string(), errno));
@@ -161,16 +187,14 @@ Result<Position> Journal::append(EventDraft draft) {
     if (listener_.ephemeral) listener_.ephemeral(at_, line);
     return at_;
   }
-  if (pending_.size() - written_ >= kBatchBytes) {
-    // Half full or more: write now. A failure matters only when there is no room left to wait for
-    // better times.
-    const Result<> flushed = flush();
-    if (!flushed && pending_.size() - written_ + kEventBytesMax > kPendingBytesMax)
-      return fail(flushed.error());
-  }
+  // A write that failed in the background is told to whoever comes next, unless it works by now.
+  if (write_failed_ || pending_.size() >= kBatchBytes) TRY(flush());
   event.at = {at_.seq + 1, 0};
-  TRY(codec_.append(pending_, event));
-  at_ = event.at;
+  {
+    const Busy busy(busy_);
+    TRY(codec_.append(pending_, event));
+    at_ = event.at;
+  }
   if (at_.seq % JournalIndex::kStride == 0) index_->add({at_.seq, file_bytes_ + pending_.size()});
   schedule_flush();
   return at_;
@@ -182,24 +206,36 @@ void Journal::schedule_flush() {
   asio::post(services_.executor, [weak = std::weak_ptr(self_)] {
     if (const auto self = weak.lock()) {
       (*self)->flush_scheduled_ = false;
-      // An error is not lost: the bytes stay, and append or the caller's own flush meets it again.
-      (void)(*self)->flush();
+      (void)(*self)->flush();  // its failure is remembered: the next append meets it
     }
   });
 }
 
-Result<> Journal::flush() {
+Result<> Journal::write_pending() {
   while (written_ < pending_.size()) {
     const ssize_t wrote =
         ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);
     if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return fail(system_error("write journal " + path_.string(), errno));
+    write_failed_ = wrote < 0;
+    if (write_failed_) {
+      Error error = system_error("write journal " + path_.string(), errno);
+      if (error.code == ErrorCode::disk_full) error.message += " (free some; nothing is lost yet)";
+      return fail(std::move(error));
+    }
     written_ += static_cast<std::size_t>(wrote);
   }
+  return {};
+}
+
+Result<> Journal::flush() {
   if (pending_.empty()) return {};
-  file_bytes_ += pending_.size();
-  pending_.clear();
-  written_ = 0;
+  {
+    const Busy busy(busy_);
+    TRY(write_pending());
+    file_bytes_ += pending_.size();
+    pending_.clear();
+    written_ = 0;
+  }
   index_->publish({at_.seq, file_bytes_});
   if (listener_.published) listener_.published();
   return {};
@@ -226,6 +262,7 @@ asio::awaitable<Result<>> Journal::sync() {
     } const done{*this};
     const std::uint64_t covered = at_.seq;
     auto work = [fd = fd_.get()] { return ::fdatasync(fd) == 0 ? 0 : errno; };
+    ++syncs_;
     const int error = co_await offload(services_.pool, work);
     if (error != 0) {
       sync_failed_ = system_error("sync journal " + path_.string(), error);
@@ -237,8 +274,10 @@ asio::awaitable<Result<>> Journal::sync() {
 }
 
 void Journal::crash_flush() noexcept {
-  // The program is wrong and about to abort: one plain attempt, from wherever we were. A line that
-  // was being appended is unfinished and will be cut off by recovery.
+  // The program is wrong and about to abort: one plain attempt. When another thread is changing the
+  // buffer right now, what it has of one loop turn is given up: half a change written twice would
+  // make the whole journal unreadable.
+  if (busy_.test_and_set()) return;
   while (written_ < pending_.size()) {
     const ssize_t wrote =
         ::write(fd_.get(), pending_.data() + written_, pending_.size() - written_);

@@ -4,7 +4,7 @@
 //   flush()  it is in the file: it survives the death of this process (SIGKILL, a bug), not of the
 //   machine sync()   it is on the disk: it survives loss of power. One fdatasync serves everybody
 //   who waits (group commit).
-// Until then an event is in a buffer of bounded size, which is written by itself when it is half
+// Until then an event is in a buffer of bounded size, which is written by itself when it is
 // full, at the next turn of the event loop, and when the program dies of a failed ENSURE.
 //
 // Opening recovers what an interrupted write leaves: an unfinished last line, or zeros where pages
@@ -25,6 +25,7 @@
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/awaitable.hpp>
 
+#include <atomic>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
@@ -81,10 +82,9 @@ struct JournalServices {
 
 class Journal {
  public:
-  /// Bytes that may wait in memory. When the disk is full the buffer fills up to this, then append
-  /// refuses.
-  static constexpr std::size_t kPendingBytesMax = 1024 * 1024;
-  static constexpr std::size_t kBatchBytes = 128 * 1024;  ///< written at once without being asked
+  /// Bytes in memory that are written at once without being asked. When writing fails the buffer
+  /// holds one event more than this and append refuses.
+  static constexpr std::size_t kBatchBytes = 128 * 1024;
 
   /// Opens or creates the journal of `run` at `path`; its folder must exist. `in_use` when another
   /// process appends to it, `bad_data` with the offset when its middle is damaged or it belongs to
@@ -98,8 +98,8 @@ class Journal {
   Journal& operator=(const Journal&) = delete;
 
   /// Takes the event and gives its place. A known ephemeral type goes to the listener only,
-  /// everything else into the file. `disk_full` or `io` when the buffer is full because writing
-  /// fails: nothing accepted is lost, and appending works again when writing does.
+  /// everything else into the file. `disk_full` or `io` when the last write failed and does so
+  /// again now: nothing accepted is lost, and appending works again when writing does.
   Result<Position> append(EventDraft draft);
 
   /// Writes the buffer into the file. After an error what was not written stays buffered, to be
@@ -110,6 +110,8 @@ class Journal {
   /// too.
   asio::awaitable<Result<>> sync();
 
+  /// How many fdatasync calls it took so far.
+  [[nodiscard]] std::uint64_t syncs() const { return syncs_; }
   [[nodiscard]] std::uint64_t last_seq() const { return at_.seq; }
   [[nodiscard]] const std::optional<RecoveredTail>& recovered() const { return recovered_; }
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
@@ -129,6 +131,7 @@ class Journal {
   Journal(JournalServices services, std::filesystem::path path, RunId run, std::string stream);
   Result<> open_file();
   Result<> recover();
+  Result<> write_pending();
   Result<> cut_tail(std::uint64_t offset, std::string reason);
   Event stamp(EventDraft draft, Durability durability) const;
   void schedule_flush();
@@ -148,7 +151,10 @@ class Journal {
   std::optional<RecoveredTail> recovered_;
   Listener listener_;
 
+  bool write_failed_ = false;  ///< the last write; the next append tries again before it accepts
+
   std::uint64_t synced_seq_ = 0;
+  std::uint64_t syncs_ = 0;
   bool syncing_ = false;
   std::optional<Error> sync_failed_;
   Signal sync_done_;
@@ -156,6 +162,9 @@ class Journal {
   /// Alive as long as this journal: a scheduled flush that comes later finds it gone.
   std::shared_ptr<Journal*> self_;
   bool flush_scheduled_ = false;
+  /// Held while pending_ changes, and for good by a crash flush. It keeps a thread that dies of a
+  /// failed ENSURE from writing what another is just changing.
+  std::atomic_flag busy_;
   CrashFlushRegistration crash_flush_;
 };
 

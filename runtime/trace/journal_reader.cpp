@@ -3,6 +3,7 @@
 #include "runtime/base/file.hpp"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include <cerrno>
 #include <cstring>
@@ -12,7 +13,12 @@ namespace fathom::trace {
 
 Result<LineReader> LineReader::open(const std::filesystem::path& path, std::uint64_t offset) {
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
-  if (!fd) return fail(system_error("open " + path.string(), errno));
+  if (!fd) return fail(system_error("open journal " + path.string(), errno));
+  struct stat info{};
+  // Reading goes by offset, which pipes and folders do not have.
+  if (::fstat(fd.get(), &info) == 0 && !S_ISREG(info.st_mode))
+    return fail(ErrorCode::usage, "open journal " + path.string() +
+                                      ": not a regular file (save what it gives into one first)");
   return LineReader(std::move(fd), path.string(), offset);
 }
 

@@ -98,6 +98,7 @@ class Stream {
   /// Becomes the journal's listener. `executor` runs the subscribers; it may belong to another
   /// thread than the journal's. The journal must outlive the stream, or be ended by close() first.
   Stream(asio::any_io_executor executor, Journal& journal);
+  /// Where the journal lives on another thread, close() comes first.
   ~Stream();
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;

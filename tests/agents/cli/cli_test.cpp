@@ -6,6 +6,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 using namespace fathom;
 using test::ProgramResult;
 
@@ -61,7 +63,7 @@ TEST_CASE("unreadable, damaged and absent files each have their error and exit c
           "[agents][e2e]") {
   const test::TempDir dir;
   check_failure({"trace", "show", "/no/such.jsonl"}, 66,
-                "open /no/such.jsonl: No such file or directory");
+                "open journal /no/such.jsonl: No such file or directory");
   const auto damaged = dir.write("damaged.jsonl", "not an event\n");
   const ProgramResult shown = test::fathom({"trace", "show", damaged.string()});
   CHECK(shown.exit_code == 65);
@@ -69,14 +71,46 @@ TEST_CASE("unreadable, damaged and absent files each have their error and exit c
                               ": damaged at byte 0 (after seq 0): "));
   const auto hostile = dir.write("a\x1b[31m.jsonl", "x\n");
   CHECK(test::fathom({"trace", "show", hostile.string()}).err.find('\x1b') == std::string::npos);
-  check_failure({"trace", "show", dir.path().string()}, 74,
-                "read " + dir.path().string() + ": Is a directory");
+  check_failure({"trace", "show", dir.path().string()}, 64,
+                "open journal " + dir.path().string() +
+                    ": not a regular file (save what it gives into one first)");
 }
 
 TEST_CASE("output that cannot be written fails the command", "[agents][e2e]") {
   const ProgramResult result = test::fathom({"doctor"}, {.stdout_path = "/dev/full"});
   CHECK(result.exit_code == 73);
-  CHECK(result.err == "fathom: write standard output: No space left on device\n");
+  CHECK(result.err ==
+        "fathom: write standard output: No space left on device (free some, or write elsewhere)\n");
+}
+
+TEST_CASE("Ctrl-C ends a command that waits, with 130", "[agents][e2e]") {
+  const test::TempDir dir;
+  const std::string whole = test::slurp(kSample);
+  const auto path = dir.write("open.jsonl", whole.substr(0, whole.find('\n') + 1));
+  // timeout(1) sends the signal; whenever it comes, the answer is the same.
+  const ProgramResult result =
+      test::run_program({"timeout", "--preserve-status", "-s", "INT", "0.2", FATHOM_PROGRAM,
+                         "trace", "tail", path.string()});
+  CHECK(result.exit_code == 130);
+}
+
+TEST_CASE("a file that may not be read is a permission error", "[agents][e2e]") {
+  const test::TempDir dir;
+  const auto path = dir.write("secret.jsonl", "");
+  std::filesystem::permissions(path, std::filesystem::perms::none);
+  if (::geteuid() == 0) {
+    // Root reads everything, so the kernel is asked in another user's name.
+    std::filesystem::permissions(dir.path(), std::filesystem::perms::all);
+    std::filesystem::copy_file(FATHOM_PROGRAM, dir / "fathom");  // the build may be root's alone
+    const ProgramResult result =
+        test::run_program({"setpriv", "--reuid=65534", "--clear-groups", (dir / "fathom").string(),
+                           "trace", "show", path.string()});
+    CHECK(result.exit_code == 77);
+    CHECK(result.err == "fathom: open journal " + path.string() + ": Permission denied\n");
+    return;
+  }
+  check_failure({"trace", "show", path.string()}, 77,
+                "open journal " + path.string() + ": Permission denied");
 }
 
 TEST_CASE("doctor's JSON is well formed and says what its exit code says", "[agents][e2e]") {

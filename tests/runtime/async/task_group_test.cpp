@@ -113,6 +113,55 @@ TEST_CASE("a task joining a group can be cancelled after any number of steps", "
   }
 }
 
+TEST_CASE("a task that joined a group can still be cancelled afterwards", "[runtime][sim]") {
+  test::for_each_seed(20, [](Simulator& sim) -> asio::awaitable<void> {
+    bool slept_on = false;
+    const auto joins_then_sleeps = [&]() -> asio::awaitable<void> {
+      TaskGroup inner(sim.executor());
+      co_await inner.join();
+      // Cancelled here, where no operation waits: the next one must notice.
+      co_await sim.clock().sleep_for(1s);
+      co_await sim.clock().sleep_for(1h);
+      slept_on = true;
+    };
+    TaskGroup outer(sim.executor());
+    outer.spawn(joins_then_sleeps());
+    co_await sim.clock().sleep_for(500ms);
+    outer.cancel();
+    co_await outer.join();
+    CHECK_FALSE(slept_on);
+  });
+}
+
+TEST_CASE("a cancellation that came before the join of an empty group is not lost", "[runtime]") {
+  Simulator sim(1);
+  bool slept_on = false;
+  asio::cancellation_signal cancel;
+  const auto body = [&]() -> asio::awaitable<void> {
+    // Boost 1.81 loses a coroutine that is cancelled before it was suspended once.
+    co_await sim.clock().sleep_for(1ms);
+    cancel.emit(asio::cancellation_type::terminal);
+    TaskGroup group(sim.executor());
+    bool told = false;
+    try {
+      co_await group.join();
+    } catch (const boost::system::system_error&) {
+      told = true;
+    }
+    CHECK(told);
+    co_await sim.clock().sleep_for(1h);  // unwinds at once: the task stays cancelled
+    slept_on = true;
+  };
+  bool unwound = false;
+  asio::co_spawn(sim.executor(), body(),
+                 asio::bind_cancellation_slot(cancel.slot(), [&](std::exception_ptr error) {
+                   unwound = is_cancellation(error);
+                 }));
+  sim.run_until_idle();
+  CHECK(unwound);
+  CHECK_FALSE(slept_on);
+}
+
 TEST_CASE("cancelling the group is not a failure", "[runtime]") {
   test::run_coro([](Simulator& sim) -> asio::awaitable<void> {
     TaskGroup group(sim.executor());

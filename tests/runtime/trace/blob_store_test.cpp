@@ -1,6 +1,7 @@
 #include "runtime/trace/blob_store.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/file_size_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <random>
@@ -66,6 +67,23 @@ TEST_CASE("the same content is stored once and no temporary file stays", "[runti
     BlobWriter abandoned = store.writer().value();
   }
   CHECK(only_blob(dir.path()).extension() == ".zst");
+}
+
+TEST_CASE("a blob that lost a piece to a full disk is never published", "[runtime]") {
+  const TempDir dir;
+  const BlobStore store = BlobStore::open(dir.path()).value();
+  const std::string body = noise(3'000'000);
+  BlobWriter writer = store.writer().value();
+  {
+    const test::FileSizeLimit full(1'000'000);
+    Result<> appended;
+    for (std::size_t at = 0; at < body.size() && appended; at += 100'000)
+      appended = writer.append(std::string_view(body).substr(at, 100'000));
+    CHECK_FALSE(appended.has_value());
+  }
+  // There is room again, but the piece is gone.
+  CHECK_FALSE(writer.finish().has_value());
+  CHECK(std::filesystem::is_empty(dir.path()));
 }
 
 TEST_CASE("a damaged blob is refused, whichever byte was hit or cut", "[runtime]") {

@@ -4,6 +4,7 @@
 #include "tests/support/random_event.hpp"
 
 #include <nlohmann/json.hpp>
+#include <xxhash.h>
 
 #include <utility>
 #include <vector>
@@ -128,6 +129,21 @@ TEST_CASE("lines that are no event are refused with the key and the reason", "[r
     REQUIRE_FALSE(decoded.has_value());
     INFO(decoded.error().message);
     CHECK(decoded.error().message.find(why) != std::string::npos);
+  }
+}
+
+TEST_CASE("a right checksum does not make wrong data right", "[runtime]") {
+  const std::string good = without_sum(encode(sample()));
+  for (const auto* data :
+       {"{\"a\":tru}", "{\"a\" 1}", "{\"a\":1,,}", "{\"a\":\"\\x\"}", "{\"a\":01}"}) {
+    std::string line = replaced(good, "{\"name\":\"bash\"}", data);
+    line.pop_back();
+    const std::string sum = to_string(SpanId{XXH3_64bits(line.data(), line.size())});
+    line += ",\"xxh3\":\"" + sum + "\"}";
+    INFO(line);
+    const auto decoded = EventCodec().decode(line);
+    REQUIRE_FALSE(decoded.has_value());
+    CHECK(decoded.error().message.starts_with("event field 'data'"));
   }
 }
 

@@ -85,5 +85,5 @@ TEST_CASE("a large file is read through one small buffer", "[runtime]") {
 
 TEST_CASE("an absent file is named", "[runtime]") {
   CHECK(JournalReader::open("/no/such.jsonl").error() ==
-        Error{ErrorCode::not_found, "open /no/such.jsonl: No such file or directory"});
+        Error{ErrorCode::not_found, "open journal /no/such.jsonl: No such file or directory"});
 }

@@ -156,8 +156,11 @@ TEST_CASE("the number of subscribers is bounded", "[runtime]") {
   auto journal = fixture.open().value();
   Stream stream(fixture.sim.executor(), *journal);
   std::vector<std::unique_ptr<Subscriber>> subscribers;
-  for (std::size_t i = 0; i < 200; ++i) subscribers.push_back(stream.subscribe(0).value());
-  CHECK(subscribers.size() == 200);
+  for (std::size_t i = 0; i < Stream::kSubscribersMax; ++i)
+    subscribers.push_back(stream.subscribe(0).value());
+  CHECK(stream.subscribe(0).error().code == ErrorCode::too_large);
+  subscribers.pop_back();
+  CHECK(stream.subscribe(0).has_value());
 }
 
 TEST_CASE("a waiting subscriber can be cancelled and the stream goes on", "[runtime][sim]") {
