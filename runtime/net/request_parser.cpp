@@ -1,6 +1,7 @@
 #include "runtime/net/request_parser.hpp"
 
 #include "runtime/base/ensure.hpp"
+#include "runtime/net/beast_chunks.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
@@ -86,6 +87,7 @@ class Parser final : public http::basic_parser<true> {
   HttpRequest request;
   std::optional<Refusal> refusal;
   bool http_1_0 = false;
+  bool has_chunk = false;
 
  private:
   void on_request_impl(http::verb, boost::beast::string_view method,
@@ -149,7 +151,10 @@ class Parser final : public http::basic_parser<true> {
     return body.size();
   }
 
-  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, error_code&) override {
+    has_chunk = true;
+  }
+
   void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
   void on_finish_impl(error_code&) override {}
 
@@ -188,6 +193,8 @@ std::size_t RequestParser::put(std::string_view bytes) {
   if (!parser.is_header_done()) {
     bytes = bytes.substr(0, impl_->scan.end_in(bytes, parser.refusal));
     if (bytes.empty()) return 0;
+  } else if (parser.chunked() && !parser.has_chunk && is_cut_last_chunk(bytes)) {
+    return 0;
   }
   parser.eager(parser.is_header_done());
   error_code ec;

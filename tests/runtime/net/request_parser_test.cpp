@@ -60,6 +60,18 @@ TEST_CASE("a request is the same however its bytes were cut", "[runtime]") {
   }
 }
 
+TEST_CASE("a request's empty body in chunks may come in any pieces", "[runtime]") {
+  const std::string bytes =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    INFO("pieces of " << piece);
+    RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
+    CHECK(feed(parser, bytes, piece).empty());
+    REQUIRE(parser.state() == State::complete);
+    CHECK(parser.take().body.empty());
+  }
+}
+
 TEST_CASE("the parser stops between header and body", "[runtime]") {
   RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
   const std::string head =
