@@ -208,8 +208,12 @@ asio::awaitable<void> ServerConnection::handle(ServerAnswer& answer) {
     error = std::current_exception();  // a handler's failure is one client's, not the server's
   }
   const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none || socket_.gone()) throw_cancelled();
-  if (error && context_.options.on_handler_failed) context_.options.on_handler_failed(what(error));
+  const bool stopped = state.cancelled() != asio::cancellation_type::none || socket_.gone();
+  // A handler that was stopped unwinds as cancelled. Any other error is a failure of its own, also
+  // when nobody is left to be told.
+  const bool failed = error && !(stopped && is_cancellation(error));
+  if (failed && context_.options.on_handler_failed) context_.options.on_handler_failed(what(error));
+  if (stopped) throw_cancelled();
   co_await answer.finish(error ? ServerAnswer::HandlerEnd::failed
                                : ServerAnswer::HandlerEnd::returned);
 }

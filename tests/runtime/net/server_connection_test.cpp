@@ -373,6 +373,33 @@ TEST_CASE("a handler that fails or is silent costs its client 500 and nobody els
   CHECK_FALSE(server.ended());
 }
 
+TEST_CASE("a handler that fails after its client left is reported, one that unwinds is not",
+          "[runtime][e2e]") {
+  ManualClock clock;
+  std::vector<std::string> reports;
+  ServerOptions options;
+  options.on_handler_failed = [&](std::string_view why) { reports.emplace_back(why); };
+  ServerHarness server(
+      clock,
+      [&](HttpRequest request, Responder&) -> asio::awaitable<void> {
+        try {
+          co_await clock.sleep_for(1s);
+        } catch (...) {
+          if (request.target == "/unwinds") throw;
+        }
+        throw std::runtime_error("the journal is full");
+      },
+      options);
+  for (const char* target : {"/unwinds", "/fails"}) {
+    RawClient client = server.connect();
+    server.deliver(client, get(target));
+    client.close_with_reset();
+    server.advance(200ms);
+    CHECK(server.server().connections() == 0);
+  }
+  CHECK(reports == std::vector<std::string>{"the journal is full"});
+}
+
 TEST_CASE("a client that disconnects cancels its handler", "[runtime][e2e]") {
   const test::TempDir dir;
   for (const bool over_tcp : {true, false}) {
