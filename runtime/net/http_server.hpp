@@ -66,6 +66,10 @@ struct ServerOptions {
   Exposure exposure = Exposure::needs_token;
   std::string token;  ///< asked for as Authorization: Bearer or x-api-key; empty: none
   std::vector<std::string> origins;  ///< web pages that may call (access.hpp)
+  /// Names that may be in Host besides `localhost` and IP addresses (on loopback: its own), without
+  /// a port. On an exposed address an empty list with a token takes every name, since no page knows
+  /// the token; without a token it takes none, or a page could rebind its own (access.hpp).
+  std::vector<std::string> hosts;
   /// Requests that need no token, such as health checks. Not called when there is no token.
   std::function<bool(const HttpRequest&)> is_public;
 

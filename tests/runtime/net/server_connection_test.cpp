@@ -332,6 +332,20 @@ TEST_CASE("origin, host and token are checked before the handler", "[runtime][e2
                        {"WWW-Authenticate: Bearer\r\n"}));
 }
 
+TEST_CASE("an empty host is refused, however it is sent", "[runtime][e2e]") {
+  ManualClock clock;
+  ServerHarness server(clock, echo);
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET http:///x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET http:///x HTTP/1.0\r\n\r\n"}) {
+    INFO(request);
+    RawClient client = server.connect();
+    server.deliver(client, request);
+    client.shutdown_write();
+    CHECK(server.read_to_end(client).starts_with("HTTP/1.1 403 Forbidden\r\n"));
+  }
+}
+
 TEST_CASE("a handler that fails or is silent costs its client 500 and nobody else anything",
           "[runtime][e2e]") {
   ManualClock clock;
