@@ -11,6 +11,7 @@
 
 #include "runtime/async/signal.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/base/ensure.hpp"
 #include "runtime/net/listener.hpp"
 #include "runtime/net/server_connection.hpp"
 #include "runtime/net/server_context.hpp"

@@ -82,7 +82,10 @@ struct ServerOptions {
   Duration header_timeout =
       std::chrono::seconds(10);  ///< from a request's first byte to its last field
   Duration body_progress_timeout = std::chrono::seconds(30);  ///< between two pieces of a body
-  Duration idle_timeout = std::chrono::seconds(75);           ///< between requests
+  /// What a body must reach on average, the first body_progress_timeout aside: otherwise a byte now
+  /// and then would hold a connection for ever. Not 0.
+  std::size_t body_bytes_per_second_min = 4 << 10;
+  Duration idle_timeout = std::chrono::seconds(75);         ///< between requests
   Duration write_stall_timeout = std::chrono::seconds(30);  ///< without the client taking anything
   /// After our last answer, for the client to read it and close.
   Duration linger_timeout = std::chrono::seconds(2);

@@ -22,6 +22,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -152,7 +153,15 @@ asio::awaitable<bool> ServerConnection::read_head() {
   co_return true;
 }
 
+/// Until when the next piece of a body that began to arrive at `began` must come.
+Instant ServerConnection::body_deadline(Instant began) const {
+  const ServerOptions& options = context_.options;
+  const std::chrono::seconds earned(body_bytes_ / options.body_bytes_per_second_min);
+  return std::min(context_.clock.now(), began + earned) + options.body_progress_timeout;
+}
+
 asio::awaitable<bool> ServerConnection::read_body() {
+  const Instant began = context_.clock.now();
   ReceiveBuffer& received = socket_.received();
   bool may_ask = parser_.expects_continue();
   while (parser_.state() == RequestParser::State::body) {
@@ -168,8 +177,7 @@ asio::awaitable<bool> ServerConnection::read_body() {
       ServerSocket::Pieces pieces{kContinue};
       if (!co_await socket_.write(pieces)) co_return false;
     }
-    const Instant deadline = context_.clock.now() + context_.options.body_progress_timeout;
-    if (!co_await feed(deadline, kBodyReadBytes)) co_return refusal_.has_value();
+    if (!co_await feed(body_deadline(began), kBodyReadBytes)) co_return refusal_.has_value();
   }
   if (parser_.state() == RequestParser::State::refused) refusal_ = parser_.refusal();
   co_return true;

@@ -261,22 +261,40 @@ TEST_CASE("a header that trickles in is cut off at its deadline", "[runtime][e2e
   CHECK(silent.ended());
 }
 
-TEST_CASE("a body must make progress, and may take long if it does", "[runtime][e2e]") {
+TEST_CASE("a body must make progress at a minimum rate, and may take long if it does",
+          "[runtime][e2e]") {
   ManualClock clock;
-  ServerHarness server(clock, echo);
-  const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n";
+  ServerOptions options;
+  options.body_bytes_per_second_min = 10;
+  ServerHarness server(clock, echo, options);
+  const std::string body(1500, 'x');
+  const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1500\r\n\r\n";
   RawClient steady = server.connect();
   RawClient stuck = server.connect();
   server.deliver(steady, head);
   server.deliver(stuck, head + "he");
-  for (const char* piece : {"h", "e", "l", "l"}) {
+  for (int piece = 0; piece < 4; ++piece) {
     server.advance(29s);
-    server.deliver(steady, piece);
+    server.deliver(steady, body.substr(0, 300));
   }
   CHECK(server.read_to_end(stuck).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
-  server.deliver(steady, "o");
-  const std::string expected = echoed(server, "POST / hello");
+  server.advance(29s);
+  server.deliver(steady, body.substr(0, 300));
+  const std::string expected = echoed(server, "POST / " + body);
   CHECK(server.read(steady, expected.size()) == expected);
+}
+
+TEST_CASE("a byte now and then does not keep a body's connection", "[runtime][e2e]") {
+  ManualClock clock;
+  ServerHarness server(clock, echo);
+  RawClient slowloris = server.connect();
+  server.deliver(slowloris, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
+  server.advance(29s);
+  server.deliver(slowloris, "x");
+  CHECK(server.server().connections() == 1);
+  server.advance(1s);
+  CHECK(server.read_to_end(slowloris) == server.refusal("408 Request Timeout", "request_timeout",
+                                                        "the request took too long to arrive"));
 }
 
 TEST_CASE("an idle connection is closed without a word", "[runtime][e2e]") {
