@@ -22,6 +22,34 @@ std::string_view without_port(std::string_view host) {
   return is_port ? host.substr(0, end) : std::string_view();
 }
 
+/// The address that a Host without its port is, if it is one.
+std::optional<boost::asio::ip::address> address_in(std::string_view host) {
+  const bool in_brackets = host.starts_with('[');
+  if (in_brackets) host = host.substr(1, host.size() - 2);
+  boost::system::error_code ec;
+  const auto address = boost::asio::ip::make_address(std::string(host), ec);
+  if (ec || address.is_v6() != in_brackets) return std::nullopt;
+  return address;
+}
+
+bool may_be_host(const AccessRules& rules, std::string_view host) {
+  if (rules.hosts == AccessRules::Hosts::any || is_loopback_host(host)) return true;
+  host = without_port(host);
+  if (std::ranges::any_of(rules.host_names,
+                          [&](std::string_view name) { return equal_ignoring_case(host, name); }))
+    return true;
+  return rules.hosts == AccessRules::Hosts::addresses && address_in(host).has_value();
+}
+
+Refusal wrong_host(AccessRules::Hosts hosts) {
+  if (hosts == AccessRules::Hosts::loopback_only)
+    return {403, "host_not_allowed", "this server answers only to loopback host names", {}};
+  return {403,
+          "host_not_allowed",
+          "this server does not answer to this host name (use its IP address)",
+          {}};
+}
+
 std::string_view given_token(const HttpRequest& request) {
   constexpr std::string_view kScheme = "Bearer ";
   if (const std::string* authorization = request.headers.find("Authorization")) {
@@ -37,27 +65,22 @@ std::string_view given_token(const HttpRequest& request) {
 bool is_loopback_host(std::string_view host) {
   host = without_port(host);
   if (equal_ignoring_case(host, "localhost")) return true;
-  const bool in_brackets = host.starts_with('[');
-  if (in_brackets) host = host.substr(1, host.size() - 2);
-  boost::system::error_code ec;
-  const auto address = boost::asio::ip::make_address(std::string(host), ec);
-  return !ec && address.is_v6() == in_brackets && address.is_loopback();
+  const auto address = address_in(host);
+  return address && address->is_loopback();
 }
 
 std::optional<Refusal> check_origin(const AccessRules& rules, const HttpRequest& request) {
-  const std::string_view host = request.headers.get("Host");
-  const bool only_loopback = rules.hosts == AccessRules::Hosts::loopback_only;
-  // HTTP/1.0 clients may send no Host at all; a browser always does, and browsers are what this is
-  // about.
-  if (only_loopback && !host.empty() && !is_loopback_host(host))
-    return Refusal{403, "host_not_allowed", "this server answers only to loopback host names", {}};
+  // HTTP/1.0 clients may send no Host at all (the parser lets no others); a browser always does,
+  // and browsers are what this is about. An empty Host is no name of ours.
+  const std::string* host = request.headers.find("Host");
+  if (host && !may_be_host(rules, *host)) return wrong_host(rules.hosts);
 
   const std::string* origin = request.headers.find("Origin");
   if (!origin || std::ranges::find(rules.origins, *origin) != rules.origins.end())
     return std::nullopt;
   // Only where Host was verified: elsewhere a rebound name would be equal to its own Origin.
-  if (only_loopback && !host.empty() && equal_ignoring_case(*origin, "http://" + std::string(host)))
-    return std::nullopt;
+  const bool is_verified = host && rules.hosts != AccessRules::Hosts::any;
+  if (is_verified && equal_ignoring_case(*origin, "http://" + *host)) return std::nullopt;
   return Refusal{403, "origin_not_allowed", "this web page may not call this server", {}};
 }
 

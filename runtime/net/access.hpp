@@ -21,12 +21,14 @@ namespace fathom::net {
 struct AccessRules {
   enum class Hosts : std::uint8_t {
     loopback_only,  ///< Host must name this machine: what a server bound to loopback wants
+    addresses,      ///< or be an IP address, which no name service can turn against its owner
     any,            ///< on a network the names are not ours to know; there a token is asked for
   };
 
   Hosts hosts = Hosts::loopback_only;
+  std::vector<std::string> host_names;  ///< what else may be in Host, without a port
   /// Web pages that may call, such as `https://viewer.example`. A page that this server itself
-  /// delivered (its Origin is `http://` and the loopback Host it asks) needs no entry.
+  /// delivered (its Origin is `http://` and the verified Host it asks) needs no entry.
   std::vector<std::string> origins;
   std::string token;  ///< empty: none is asked for
 };

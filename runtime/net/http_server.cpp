@@ -11,6 +11,7 @@
 
 #include "runtime/async/signal.hpp"
 #include "runtime/async/task_group.hpp"
+#include "runtime/base/ensure.hpp"
 #include "runtime/net/listener.hpp"
 #include "runtime/net/server_connection.hpp"
 #include "runtime/net/server_context.hpp"
@@ -40,6 +41,19 @@ Result<> check_exposure(const ServerOptions& options) {
                                     "or listen on 127.0.0.1)");
 }
 
+AccessRules access_rules(const ServerOptions& options) {
+  using Hosts = AccessRules::Hosts;
+  Hosts hosts = Hosts::any;
+  if (options.listen.kind == ListenAddress::Kind::tcp) {
+    if (options.listen.is_local()) {
+      hosts = Hosts::loopback_only;
+    } else if (options.token.empty() || !options.hosts.empty()) {
+      hosts = Hosts::addresses;
+    }
+  }
+  return {hosts, options.hosts, options.origins, options.token};
+}
+
 }  // namespace
 
 struct HttpServer::Impl {
@@ -60,12 +74,10 @@ struct HttpServer::Impl {
 
 Result<HttpServer> HttpServer::create(asio::any_io_executor executor, Clock& clock,
                                       ServerOptions options, HttpHandler handler) {
+  ENSURE(options.body_bytes_per_second_min > 0, "a rate of 0 would end every body at once");
   if (auto checked = check_exposure(options); !checked) return fail(std::move(checked).error());
   Listener listener = TRY(Listener::create(executor, options.listen));
-  const bool is_local_tcp =
-      options.listen.kind == ListenAddress::Kind::tcp && options.listen.is_local();
-  AccessRules access{is_local_tcp ? AccessRules::Hosts::loopback_only : AccessRules::Hosts::any,
-                     options.origins, options.token};
+  AccessRules access = access_rules(options);
   ServerContext context{std::move(executor), clock, std::move(options), std::move(handler),
                         std::move(access),   {}};
   return HttpServer(std::make_unique<Impl>(std::move(context), std::move(listener)));

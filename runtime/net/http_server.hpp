@@ -66,6 +66,10 @@ struct ServerOptions {
   Exposure exposure = Exposure::needs_token;
   std::string token;  ///< asked for as Authorization: Bearer or x-api-key; empty: none
   std::vector<std::string> origins;  ///< web pages that may call (access.hpp)
+  /// Names that may be in Host besides `localhost` and IP addresses (on loopback: its own), without
+  /// a port. On an exposed address an empty list with a token takes every name, since no page knows
+  /// the token; without a token it takes none, or a page could rebind its own (access.hpp).
+  std::vector<std::string> hosts;
   /// Requests that need no token, such as health checks. Not called when there is no token.
   std::function<bool(const HttpRequest&)> is_public;
 
@@ -78,7 +82,10 @@ struct ServerOptions {
   Duration header_timeout =
       std::chrono::seconds(10);  ///< from a request's first byte to its last field
   Duration body_progress_timeout = std::chrono::seconds(30);  ///< between two pieces of a body
-  Duration idle_timeout = std::chrono::seconds(75);           ///< between requests
+  /// What a body must reach on average, the first body_progress_timeout aside: otherwise a byte now
+  /// and then would hold a connection for ever. Not 0.
+  std::size_t body_bytes_per_second_min = 4 << 10;
+  Duration idle_timeout = std::chrono::seconds(75);         ///< between requests
   Duration write_stall_timeout = std::chrono::seconds(30);  ///< without the client taking anything
   /// After our last answer, for the client to read it and close.
   Duration linger_timeout = std::chrono::seconds(2);

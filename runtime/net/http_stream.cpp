@@ -3,6 +3,13 @@
 #include <utility>
 
 namespace fathom::net {
+namespace {
+
+// After the timeout of sending: an answer that waits to be read needs none of it, and a server that
+// has none must not cost more.
+constexpr Duration kLateAnswerTimeout = std::chrono::seconds(1);
+
+}  // namespace
 
 HttpStream::HttpStream(ConnectionPool& pool, Origin origin, std::unique_ptr<ByteStream> connection,
                        const Deadlines& deadlines, Expected expected)
@@ -16,12 +23,16 @@ HttpStream::HttpStream(ConnectionPool& pool, Origin origin, std::unique_ptr<Byte
 asio::awaitable<Result<>> HttpStream::exchange(std::string_view head, std::string_view body) {
   auto sending = send(head, body);
   Result<> sent = co_await deadlines_.run(Phase::send, std::move(sending));
-  if (!sent && sent.error().code != ErrorCode::network) co_return sent;
   // When sending fails, there may still be an answer: a server that refuses a large request (413,
-  // 401) says so and closes while the body is on its way. Only without one is the broken connection
-  // what there is to report.
+  // 401) says so while the body is on its way, and then closes or just reads no further. Only
+  // without one is the failure to send what there is to report.
+  const bool late = !sent && sent.error().code == ErrorCode::timeout;
+  if (!sent && !late && sent.error().code != ErrorCode::network) co_return sent;
   auto receiving = receive_head();
-  Result<> received = co_await deadlines_.run(Phase::head, std::move(receiving));
+  auto waiting = late ? with_timeout(deadlines_.clock(), kLateAnswerTimeout, "late answer",
+                                     std::move(receiving))
+                      : deadlines_.run(Phase::head, std::move(receiving));
+  Result<> received = co_await std::move(waiting);
   if (!received) co_return sent ? std::move(received) : std::move(sent);
   head_ = decoder_.take_head();
   settle();

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <filesystem>
 #include <optional>
+#include <string_view>
+#include <utility>
 
 namespace fathom::net {
 namespace {
@@ -54,21 +55,51 @@ bool is_listened_on(const std::string& path) {
   return errno != ECONNREFUSED && errno != ENOENT;
 }
 
-/// Holds the folder of `path` against other starting servers until it is closed. Between "nobody
-/// listens" and "now we do" lie several system calls, and without it two of them could each remove
-/// the other's fresh socket.
-Result<UniqueFd> lock_folder_of(const ListenAddress& address) {
-  const std::filesystem::path parent = std::filesystem::path(address.path).parent_path();
-  UniqueFd folder(
-      ::open(parent.empty() ? "." : parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (!folder) return fail(listen_error(address, errno));
-  if (::flock(folder.get(), LOCK_EX | LOCK_NB) != 0) {
-    if (errno == EWOULDBLOCK)
-      return fail(ErrorCode::in_use, "listen " + address.to_string() +
-                                         ": another server is starting in this folder (try again)");
+/// Holds `PATH.lock` against other servers that start on the same path. Between "nobody listens"
+/// and "now we do" lie several system calls, and without it two of them could each remove the
+/// other's fresh socket. Not the folder is locked: anybody may lock /tmp, and nobody could start
+/// there.
+class StartLock {
+ public:
+  static Result<StartLock> take(const ListenAddress& address);
+  StartLock(StartLock&&) = default;
+  StartLock& operator=(StartLock&&) = delete;
+  ~StartLock() {
+    if (file_) ::unlink(path_.c_str());  // before it is unlocked: see take()
+  }
+
+ private:
+  StartLock(UniqueFd file, std::string path) : file_(std::move(file)), path_(std::move(path)) {}
+
+  UniqueFd file_;
+  std::string path_;
+};
+
+Result<StartLock> StartLock::take(const ListenAddress& address) {
+  std::string path = address.path + ".lock";
+  const auto other = [&](std::string_view why) {
+    return fail(ErrorCode::in_use, "listen " + address.to_string() + ": " + std::string(why));
+  };
+  // A link could make us create a file, or lock one, somewhere else.
+  UniqueFd file(::open(path.c_str(), O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600));
+  if (!file) {
+    if (errno == ELOOP) return other(path + " is a link (remove it)");
     return fail(listen_error(address, errno));
   }
-  return folder;
+  struct stat ours{};
+  struct stat at_path{};
+  if (::fstat(file.get(), &ours) != 0) return fail(listen_error(address, errno));
+  if (!S_ISREG(ours.st_mode) || ours.st_uid != ::geteuid())
+    return other(path + " is not a file of yours (choose another folder)");
+  if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+    if (errno == EWOULDBLOCK) return other("another server is starting there (try again)");
+    return fail(listen_error(address, errno));
+  }
+  // The holder removes the file: who opened it before that must not take it for the present one.
+  if (::lstat(path.c_str(), &at_path) != 0 || at_path.st_ino != ours.st_ino ||
+      at_path.st_dev != ours.st_dev)
+    return other("another server is starting there (try again)");
+  return StartLock(std::move(file), std::move(path));
 }
 
 }  // namespace
@@ -112,7 +143,7 @@ Result<Listener> Listener::create_unix(Acceptor acceptor, ListenAddress address)
                     " bytes, a socket path at most " + std::to_string(kSocketPathMax) +
                     " (choose a shorter one)");
   }
-  const UniqueFd lock = TRY(lock_folder_of(address));
+  const StartLock lock = TRY(StartLock::take(address));
 
   error_code ec;
   acceptor.open(Local(), ec);

@@ -1,12 +1,14 @@
 #include "runtime/net/request_parser.hpp"
 
 #include "runtime/base/ensure.hpp"
+#include "runtime/net/beast_chunks.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <optional>
 
 namespace fathom::net {
@@ -36,6 +38,48 @@ Refusal refusal_of(const error_code& ec) {
   return bad_request("malformed request: " + ec.message());
 }
 
+/// Finds the end of a header that arrives in any number of pieces, and bounds it. Beast gets the
+/// header only when it is whole: 1.81 takes whatever whole lines a read has, counts its
+/// header_limit anew for the rest, and has no bound on the fields; and once a read has ended within
+/// a line it judges nothing before the blank line. So how a client cut its bytes decided whether a
+/// header was too large, and when it was found malformed.
+class HeadScan {
+ public:
+  explicit HeadScan(std::size_t bytes_max) : bytes_max_(bytes_max) {}
+
+  /// The size of the header at the front of `bytes` once it is whole, 0 until then. `bytes` begins
+  /// with the header each time.
+  std::size_t end_in(std::string_view bytes, std::optional<Refusal>& refusal) {
+    bytes = bytes.substr(0, bytes_max_);
+    // TLS spoken to a plain port, for one, would never get to a line's end.
+    if (!bytes.empty() && !is_letter(bytes[0])) return refuse(refusal, http::error::bad_method);
+    for (;;) {
+      const std::size_t lf = bytes.find('\n', std::max(line_, searched_));
+      searched_ = bytes.size();
+      if (lf == std::string_view::npos) break;
+      if (bytes[lf - 1] != '\r') return refuse(refusal, http::error::bad_line_ending);
+      if (lf == line_ + 1) return lf + 1;
+      if (++lines_ > 1 + kRequestFieldsMax) return refuse(refusal, http::error::header_limit);
+      searched_ = line_ = lf + 1;
+    }
+    if (bytes.size() == bytes_max_) return refuse(refusal, http::error::header_limit);
+    return 0;
+  }
+
+ private:
+  static bool is_letter(char c) { return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
+
+  static std::size_t refuse(std::optional<Refusal>& refusal, http::error why) {
+    refusal = refusal_of(why);
+    return 0;
+  }
+
+  std::size_t bytes_max_;
+  std::size_t line_ = 0;      ///< where the unfinished line begins
+  std::size_t searched_ = 0;  ///< no line feed between line_ and here
+  std::size_t lines_ = 0;
+};
+
 /// Beast's parser with its findings put straight into our values: its own message type would hold
 /// every field twice over, once there and once here.
 class Parser final : public http::basic_parser<true> {
@@ -43,6 +87,7 @@ class Parser final : public http::basic_parser<true> {
   HttpRequest request;
   std::optional<Refusal> refusal;
   bool http_1_0 = false;
+  bool has_chunk = false;
 
  private:
   void on_request_impl(http::verb, boost::beast::string_view method,
@@ -106,7 +151,10 @@ class Parser final : public http::basic_parser<true> {
     return body.size();
   }
 
-  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, error_code&) override {}
+  void on_chunk_header_impl(std::uint64_t, boost::beast::string_view, error_code&) override {
+    has_chunk = true;
+  }
+
   void on_response_impl(int, boost::beast::string_view, int, error_code&) override {}
   void on_finish_impl(error_code&) override {}
 
@@ -122,6 +170,7 @@ struct RequestParser::Impl {
   std::size_t header_bytes_max;
   std::size_t body_bytes_max;
   std::optional<Parser> parser{};
+  HeadScan scan{header_bytes_max};
 };
 
 RequestParser::RequestParser(std::size_t header_bytes_max, std::size_t body_bytes_max)
@@ -133,17 +182,27 @@ RequestParser::~RequestParser() = default;
 
 void RequestParser::reset() {
   Parser& parser = impl_->parser.emplace();  // Beast's parsers serve one message
-  parser.header_limit(static_cast<std::uint32_t>(impl_->header_bytes_max));
+  parser.header_limit(std::numeric_limits<std::uint32_t>::max());  // HeadScan bounds it
   parser.body_limit(impl_->body_bytes_max);
+  impl_->scan = HeadScan(impl_->header_bytes_max);
 }
 
 std::size_t RequestParser::put(std::string_view bytes) {
   Parser& parser = *impl_->parser;
   ENSURE(state() == State::head || state() == State::body, "a finished parser is reset first");
+  if (!parser.is_header_done()) {
+    bytes = bytes.substr(0, impl_->scan.end_in(bytes, parser.refusal));
+    if (bytes.empty()) return 0;
+  } else if (parser.chunked() && !parser.has_chunk && is_cut_last_chunk(bytes)) {
+    return 0;
+  }
   parser.eager(parser.is_header_done());
   error_code ec;
   const std::size_t taken = parser.put({bytes.data(), bytes.size()}, ec);
-  if (ec && ec != http::error::need_more && !parser.refusal) parser.refusal = refusal_of(ec);
+  // A whole header that is not enough ends within its first line ("GET / HT").
+  if (ec == http::error::need_more)
+    ec = parser.is_header_done() ? error_code() : error_code(http::error::bad_version);
+  if (ec && !parser.refusal) parser.refusal = refusal_of(ec);
   return taken;
 }
 

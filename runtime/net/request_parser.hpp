@@ -12,6 +12,9 @@
 
 namespace fathom::net {
 
+/// A client sends a dozen or two; each costs two allocations.
+constexpr std::size_t kRequestFieldsMax = 256;
+
 class RequestParser {
  public:
   enum class State : std::uint8_t {
@@ -21,6 +24,8 @@ class RequestParser {
     refused,   ///< refusal() says why; the rest of the connection's bytes mean nothing
   };
 
+  /// `header_bytes_max` counts every byte from the method to the blank line; a larger header, or
+  /// one of more than kRequestFieldsMax lines, is refused with 431.
   RequestParser(std::size_t header_bytes_max, std::size_t body_bytes_max);
   ~RequestParser();
   RequestParser(const RequestParser&) = delete;

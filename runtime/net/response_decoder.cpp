@@ -2,6 +2,7 @@
 
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/text.hpp"
+#include "runtime/net/beast_chunks.hpp"
 
 #include <boost/beast/http/basic_parser.hpp>
 #include <boost/beast/http/error.hpp>
@@ -29,6 +30,11 @@ class ResponseDecoder::Parser final : public http::basic_parser<false> {
   ResponseHead head;
   std::string body;
   std::uint64_t body_bytes = 0;
+
+  /// Whether Beast can do something with `bytes` more.
+  [[nodiscard]] bool can_take(std::string_view bytes) {
+    return has_chunk_ || !is_header_done() || !chunked() || !is_cut_last_chunk(bytes);
+  }
 
  private:
   void on_request_impl(http::verb, View, View, int, error_code&) override {}
@@ -60,6 +66,7 @@ class ResponseDecoder::Parser final : public http::basic_parser<false> {
   std::size_t on_body_impl(View bytes, error_code&) override { return take(bytes); }
 
   void on_chunk_header_impl(std::uint64_t, View extensions, error_code& ec) override {
+    has_chunk_ = true;
     if (extensions.size() > kChunkExtensionBytesMax) ec = http::error::bad_chunk_extension;
   }
 
@@ -84,6 +91,7 @@ class ResponseDecoder::Parser final : public http::basic_parser<false> {
   std::size_t fields_ = 0;
   bool has_length_ = false;
   bool has_coding_ = false;
+  bool has_chunk_ = false;
 };
 
 namespace {
@@ -136,7 +144,7 @@ Result<> ResponseDecoder::feed(std::string_view bytes) {
   started_ = true;
   pending_ += bytes;
   std::string_view rest = pending_;
-  while (!rest.empty() && !parser_->is_done()) {
+  while (!rest.empty() && !parser_->is_done() && parser_->can_take(rest)) {
     const std::string_view at = rest;
     // Beast, given an unfinished line, parses nothing until it has a blank line: a mail server's
     // greeting that came in two pieces would be waited on until the timeout.

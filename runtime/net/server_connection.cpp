@@ -22,6 +22,7 @@
 
 #include <boost/asio/this_coro.hpp>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 
@@ -152,7 +153,15 @@ asio::awaitable<bool> ServerConnection::read_head() {
   co_return true;
 }
 
+/// Until when the next piece of a body that began to arrive at `began` must come.
+Instant ServerConnection::body_deadline(Instant began) const {
+  const ServerOptions& options = context_.options;
+  const std::chrono::seconds earned(body_bytes_ / options.body_bytes_per_second_min);
+  return std::min(context_.clock.now(), began + earned) + options.body_progress_timeout;
+}
+
 asio::awaitable<bool> ServerConnection::read_body() {
+  const Instant began = context_.clock.now();
   ReceiveBuffer& received = socket_.received();
   bool may_ask = parser_.expects_continue();
   while (parser_.state() == RequestParser::State::body) {
@@ -168,8 +177,7 @@ asio::awaitable<bool> ServerConnection::read_body() {
       ServerSocket::Pieces pieces{kContinue};
       if (!co_await socket_.write(pieces)) co_return false;
     }
-    const Instant deadline = context_.clock.now() + context_.options.body_progress_timeout;
-    if (!co_await feed(deadline, kBodyReadBytes)) co_return refusal_.has_value();
+    if (!co_await feed(body_deadline(began), kBodyReadBytes)) co_return refusal_.has_value();
   }
   if (parser_.state() == RequestParser::State::refused) refusal_ = parser_.refusal();
   co_return true;
@@ -208,8 +216,12 @@ asio::awaitable<void> ServerConnection::handle(ServerAnswer& answer) {
     error = std::current_exception();  // a handler's failure is one client's, not the server's
   }
   const auto state = co_await asio::this_coro::cancellation_state;
-  if (state.cancelled() != asio::cancellation_type::none || socket_.gone()) throw_cancelled();
-  if (error && context_.options.on_handler_failed) context_.options.on_handler_failed(what(error));
+  const bool stopped = state.cancelled() != asio::cancellation_type::none || socket_.gone();
+  // A handler that was stopped unwinds as cancelled. Any other error is a failure of its own, also
+  // when nobody is left to be told.
+  const bool failed = error && !(stopped && is_cancellation(error));
+  if (failed && context_.options.on_handler_failed) context_.options.on_handler_failed(what(error));
+  if (stopped) throw_cancelled();
   co_await answer.finish(error ? ServerAnswer::HandlerEnd::failed
                                : ServerAnswer::HandlerEnd::returned);
 }

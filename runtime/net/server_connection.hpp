@@ -54,6 +54,7 @@ class ServerConnection {
   asio::awaitable<void> linger();
   [[nodiscard]] std::optional<Refusal> check_access() const;
   bool account_body(std::size_t bytes);
+  [[nodiscard]] Instant body_deadline(Instant began) const;
   void look_for_peer();
 
   ServerContext& context_;

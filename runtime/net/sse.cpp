@@ -92,7 +92,8 @@ void SseParser::take_field(std::string_view name, std::string_view value) {
     std::int64_t milliseconds = 0;
     const auto parsed = std::from_chars(value.data(), value.data() + value.size(), milliseconds);
     // A number too large for 64 bits is ignored like a number that is none.
-    if (digits && parsed.ec == std::errc()) retry_ = std::chrono::milliseconds(milliseconds);
+    if (digits && parsed.ec == std::errc())
+      retry_ = std::min(std::chrono::milliseconds(milliseconds), kSseRetryMax);
   }
 }
 

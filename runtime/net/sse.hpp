@@ -18,6 +18,8 @@ namespace fathom::net {
 constexpr std::size_t kSseEventBytesMax = 16 * 1024 * 1024;
 /// An id is repeated in every later event, so a large one would multiply.
 constexpr std::size_t kSseIdBytesMax = 1024;
+/// A longer reconnection time is taken for this one: whoever adds it to a clock cannot overflow.
+constexpr std::chrono::milliseconds kSseRetryMax = std::chrono::days(1);
 
 struct SseEvent {
   std::string type = "message";
@@ -41,7 +43,7 @@ class SseParser {
 
   /// What to send as Last-Event-ID when connecting again.
   [[nodiscard]] const std::string& last_event_id() const { return last_event_id_; }
-  /// The reconnection time the server asked for, if any.
+  /// The reconnection time the server asked for, if any; at most kSseRetryMax.
   [[nodiscard]] std::optional<std::chrono::milliseconds> retry() const { return retry_; }
 
  private:

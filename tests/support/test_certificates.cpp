@@ -100,7 +100,7 @@ std::string TestAuthority::certificate() const { return pem_of(impl_->certificat
 
 Identity TestAuthority::issue(const CertificateSpec& spec) const {
   const Key key = make_key();
-  const Certificate certificate = make_certificate("Fathom Test Server", key.get(), spec);
+  const Certificate certificate = make_certificate(spec.common_name.c_str(), key.get(), spec);
   add_names(certificate.get(), impl_->certificate.get(), spec);
   sign(certificate.get(), impl_->certificate.get(), impl_->key.get());
   return identity_of(certificate.get(), key.get());

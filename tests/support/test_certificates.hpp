@@ -20,6 +20,7 @@ struct Identity {
 struct CertificateSpec {
   std::vector<std::string> names = {};      ///< DNS names it is for
   std::vector<std::string> addresses = {};  ///< IP addresses it is for
+  std::string common_name = "Fathom Test Server";
   /// ManualClock's wall time starts in 2026.
   std::chrono::year_month_day not_before = std::chrono::year{2025} / 1 / 1;
   std::chrono::year_month_day not_after = std::chrono::year{2030} / 1 / 1;

@@ -50,6 +50,10 @@ TEST_CASE("host and origin decide which pages reach a server on loopback", "[run
        {{"Host", "localhost"}, {"Origin", "https://viewer.example:1"}},
        403},
       {"a sandboxed frame", {{"Host", "localhost"}, {"Origin", "null"}}, 403},
+      {"an empty name", {{"Host", ""}}, 403},
+      {"an empty name with a port", {{"Host", ":8420"}}, 403},
+      {"an empty name with its own origin", {{"Host", ""}, {"Origin", "http://"}}, 403},
+      {"an address of the network", {{"Host", "10.0.0.1:8420"}}, 403},
       {"a rebound name", {{"Host", "evil.example"}}, 403},
       {"a rebound name with its own origin",
        {{"Host", "evil.example"}, {"Origin", "http://evil.example"}},
@@ -62,6 +66,42 @@ TEST_CASE("host and origin decide which pages reach a server on loopback", "[run
     INFO(row.what);
     CHECK(status_of(check_origin(rules, request_with(row.headers))) == row.status);
   }
+}
+
+TEST_CASE("a server on the network without a token takes addresses and the names it is told",
+          "[runtime]") {
+  AccessRules rules;
+  rules.hosts = AccessRules::Hosts::addresses;
+  for (const char* host :
+       {"10.0.0.1", "10.0.0.1:8420", "[fd00::1]:8420", "localhost:8420", "[::1]"})
+    CHECK(status_of(check_origin(rules, request_with({{"Host", host}}))) == 200);
+  for (const char* host :
+       {"", ":80", "build.example", "10.0.0.1.nip.io", "fd00::1", "[10.0.0.1]"}) {
+    INFO(host);
+    CHECK(check_origin(rules, request_with({{"Host", host}})) ==
+          Refusal{403,
+                  "host_not_allowed",
+                  "this server does not answer to this host name (use its IP address)",
+                  {}});
+  }
+  CHECK(status_of(check_origin(rules, request_with({}))) == 200);  // an HTTP/1.0 program
+
+  rules.host_names = {"Build.example"};
+  const auto status = [&](const char* host, const char* origin) {
+    return status_of(check_origin(rules, request_with({{"Host", host}, {"Origin", origin}})));
+  };
+  CHECK(status("build.example:8420", "http://build.example:8420") == 200);
+  CHECK(status("10.0.0.1:8420", "http://10.0.0.1:8420") == 200);
+  CHECK(status("10.0.0.1:8420", "http://evil.example") == 403);
+  CHECK(status("evil.example", "http://evil.example") == 403);
+  CHECK(status("x.build.example", "http://x.build.example") == 403);
+}
+
+TEST_CASE("a server on loopback answers also to the names it is told", "[runtime]") {
+  AccessRules rules;
+  rules.host_names = {"fathom.test"};
+  CHECK(status_of(check_origin(rules, request_with({{"Host", "fathom.test:8420"}}))) == 200);
+  CHECK(status_of(check_origin(rules, request_with({{"Host", "evil.test:8420"}}))) == 403);
 }
 
 TEST_CASE("a server on the network takes any host but no unlisted origin", "[runtime]") {

@@ -190,6 +190,26 @@ TEST_CASE("a server that refuses a request while it is sent is heard", "[runtime
         Error{ErrorCode::network, "api.example:443: write: Broken pipe"});
 }
 
+TEST_CASE("a server that refuses a request and reads no further is heard", "[runtime]") {
+  const Says refusal{"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"};
+  CHECK(fetch_once({TakesNothing{}, refusal}, kPost).value().status == 413);
+  const Error unsent{ErrorCode::timeout,
+                     "api.example:443: sending the request (at most 120 s): timed out"};
+  CHECK(fetch_once({TakesNothing{}, Closes{}}, kPost).error() == unsent);
+  CHECK(fetch_once({TakesNothing{}, Says{"HTTP/1.1 413"}}, kPost).error() == unsent);
+}
+
+TEST_CASE("a request of which a part was not sent is the last of its connection", "[runtime]") {
+  test::run_coro([](Simulator& sim) -> asio::awaitable<void> {
+    Network network;
+    const auto client = network.client(sim.clock(), {{TakesNothing{}, kOk}, {kOk}});
+    CHECK((co_await client->fetch(kOrigin, kPost)).value().body == "ok");
+    CHECK(network.log.open == 0);
+    CHECK((co_await client->fetch(kOrigin, kPost)).value().body == "ok");
+    CHECK(network.log.dialed.size() == 2);
+  });
+}
+
 TEST_CASE("each phase has its own deadline, which its error names", "[runtime]") {
   CHECK(
       fetch_once({TakesNothing{}}, kPost).error() ==

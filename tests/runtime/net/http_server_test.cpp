@@ -49,6 +49,34 @@ TEST_CASE("an address that others reach is refused without a token", "[runtime][
                                  "token, or listen on 127.0.0.1)"});
 }
 
+TEST_CASE("an exposed server's hosts depend on its token and its list", "[runtime][e2e]") {
+  struct Row {
+    const char* token;
+    std::vector<std::string> hosts;
+    const char* host;
+    const char* status;
+  };
+  const Row rows[] = {{"", {}, "evil.example", "403"},
+                      {"", {}, "10.0.0.1", "200"},
+                      {"", {"build.example"}, "build.example", "200"},
+                      {"s3cret", {}, "build.example", "200"},
+                      {"s3cret", {"build.example"}, "evil.example", "403"}};
+  for (const Row& row : rows) {
+    INFO(row.host << " with token '" << row.token << "'");
+    ManualClock clock;
+    ServerOptions options;
+    options.listen = *ListenAddress::parse("0.0.0.0:0");
+    options.exposure = ServerOptions::Exposure::allowed_without_token;
+    options.token = row.token;
+    options.hosts = row.hosts;
+    ServerHarness server(clock, answer_with("hello"), options);
+    RawClient client = server.connect();
+    server.deliver(client, "GET / HTTP/1.1\r\nx-api-key: s3cret\r\nHost: " + std::string(row.host) +
+                               "\r\n\r\n");
+    CHECK(server.read(client, 12) == std::string("HTTP/1.1 ") + row.status);
+  }
+}
+
 TEST_CASE("a unix socket serves any host and is gone afterwards", "[runtime][e2e]") {
   const test::TempDir dir;
   ManualClock clock;

@@ -126,9 +126,39 @@ TEST_CASE("a unix socket's path must fit and its folder exist", "[runtime][e2e]"
 TEST_CASE("two servers that start at once do not remove each other's socket", "[runtime][e2e]") {
   asio::io_context io;
   const test::TempDir dir;
-  const UniqueFd other(::open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const std::string address = "unix:" + (dir / "s").string();
+  UniqueFd other(::open((dir / "s.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
   REQUIRE(::flock(other.get(), LOCK_EX) == 0);  // where the other one is
-  const auto refused = listen(io, "unix:" + (dir / "s").string());
+  const auto refused = listen(io, address);
   REQUIRE_FALSE(refused);
-  CHECK(refused.error().code == ErrorCode::in_use);
+  CHECK(refused.error() ==
+        Error{ErrorCode::in_use,
+              "listen " + address + ": another server is starting there (try again)"});
+  CHECK(std::filesystem::exists(dir / "s.lock"));
+
+  other = UniqueFd();  // it crashed
+  const auto listener = listen(io, address);
+  REQUIRE(listener);
+  CHECK_FALSE(std::filesystem::exists(dir / "s.lock"));
+}
+
+TEST_CASE("a lock on the folder does not keep a server from starting", "[runtime][e2e]") {
+  asio::io_context io;
+  const test::TempDir dir;
+  const UniqueFd folder(::open(dir.path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  REQUIRE(::flock(folder.get(), LOCK_EX) == 0);
+  CHECK(listen(io, "unix:" + (dir / "s").string()));
+}
+
+TEST_CASE("a link in the lock's place is not followed", "[runtime][e2e]") {
+  asio::io_context io;
+  const test::TempDir dir;
+  const std::string address = "unix:" + (dir / "s").string();
+  std::filesystem::create_symlink(dir / "elsewhere", dir / "s.lock");
+  const auto refused = listen(io, address);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error() ==
+        Error{ErrorCode::in_use,
+              "listen " + address + ": " + (dir / "s.lock").string() + " is a link (remove it)"});
+  CHECK_FALSE(std::filesystem::exists(dir / "elsewhere"));
 }

@@ -60,6 +60,18 @@ TEST_CASE("a request is the same however its bytes were cut", "[runtime]") {
   }
 }
 
+TEST_CASE("a request's empty body in chunks may come in any pieces", "[runtime]") {
+  const std::string bytes =
+      "POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+    INFO("pieces of " << piece);
+    RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
+    CHECK(feed(parser, bytes, piece).empty());
+    REQUIRE(parser.state() == State::complete);
+    CHECK(parser.take().body.empty());
+  }
+}
+
 TEST_CASE("the parser stops between header and body", "[runtime]") {
   RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
   const std::string head =
@@ -123,6 +135,7 @@ TEST_CASE("a request that cannot be served is refused with the status that fits"
   };
   const Row rows[] = {
       {"nonsense\r\n\r\n", 400, "bad_request"},
+      {"GET / HT\r\n\r\n", 400, "bad_request"},
       {"GET / HTTP/2.0\r\n" + host + "\r\n", 400, "bad_request"},
       {"GET / HTTP/1.1\r\n\r\n", 400, "bad_request"},
       {"GET / HTTP/1.1\r\n" + host + host + "\r\n", 400, "bad_request"},
@@ -155,6 +168,65 @@ TEST_CASE("a request that cannot be served is refused with the status that fits"
     CHECK(refusal.status == row.status);
     CHECK(refusal.code == row.code);
     CHECK_FALSE(refusal.message.empty());
+  }
+}
+
+TEST_CASE("a header is bounded as a whole, however its bytes were cut", "[runtime]") {
+  const std::string start = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+  const std::string largest =
+      start + "X: " + std::string(kHeaderBytesMax - start.size() - 7, 'x') + "\r\n\r\n";
+  REQUIRE(largest.size() == kHeaderBytesMax);
+  std::string in_lines = start;
+  for (int i = 0; i < 60; ++i) in_lines += "X: 0123456789ab\r\n";
+  std::string padded = start;
+  for (int i = 0; i < 10; ++i) padded += "X:" + std::string(60, ' ') + "\r\n";
+  struct Row {
+    std::string bytes;
+    State state;
+  };
+  const Row rows[] = {{largest, State::complete},
+                      {"GET /x" + largest.substr(5), State::refused},
+                      {in_lines + "\r\n", State::refused},
+                      {padded + "\r\n", State::refused}};
+  for (const Row& row : rows) {
+    for (std::size_t piece = 1; piece <= row.bytes.size(); ++piece) {
+      INFO(row.bytes << " in pieces of " << piece);
+      RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
+      feed(parser, row.bytes, piece);
+      REQUIRE(parser.state() == row.state);
+      if (row.state == State::refused) REQUIRE(parser.refusal().status == 431);
+    }
+  }
+}
+
+TEST_CASE("a header sent line by line is bounded in bytes and in fields", "[runtime]") {
+  for (const std::size_t header_bytes_max : {kHeaderBytesMax, std::size_t{1} << 20}) {
+    RequestParser parser(header_bytes_max, kBodyBytesMax);
+    std::string held = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+    std::size_t fields = 1;
+    // Each read ends a little into the next line.
+    for (; parser.state() == State::head && fields < 2 * kRequestFieldsMax; ++fields) {
+      held += "X: 1";
+      held.erase(0, parser.put(held));
+      held += "\r\n";
+    }
+    REQUIRE(parser.state() == State::refused);
+    CHECK(parser.refusal().status == 431);
+    CHECK(fields <= kRequestFieldsMax + 2);
+  }
+}
+
+TEST_CASE("what is malformed is refused for it however its bytes were cut", "[runtime]") {
+  for (const std::string bytes :
+       {"GET / HTTP/1.1\r\nHost: h\nX: 1\r\n", "\x16\x03\x01", "GET / HTTP/1.1\nHost: h\n\n",
+        "GET / HTTP/1.1\r\nHost: h\r\nnonsense\r\n\r\n"}) {
+    for (std::size_t piece = 1; piece <= bytes.size(); ++piece) {
+      INFO(bytes << " in pieces of " << piece);
+      RequestParser parser(kHeaderBytesMax, kBodyBytesMax);
+      feed(parser, bytes, piece);
+      REQUIRE(parser.state() == State::refused);
+      REQUIRE(parser.refusal().status == 400);
+    }
   }
 }
 

@@ -70,6 +70,14 @@ Error error_of(std::string_view bytes, Then then = Then::open) {
 
 }  // namespace
 
+TEST_CASE("a response's empty body in chunks may come in any pieces", "[runtime]") {
+  const Decoded decoded =
+      decode_all_ways("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n", Then::open);
+  CHECK(decoded.done);
+  CHECK(decoded.reusable);
+  CHECK(decoded.body.empty());
+}
+
 TEST_CASE("a body ends by its length, its last chunk, or the connection's end", "[runtime]") {
   CHECK(
       decode_all_ways("HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-A: b\r\n\r\nhello", Then::open) ==

@@ -261,22 +261,40 @@ TEST_CASE("a header that trickles in is cut off at its deadline", "[runtime][e2e
   CHECK(silent.ended());
 }
 
-TEST_CASE("a body must make progress, and may take long if it does", "[runtime][e2e]") {
+TEST_CASE("a body must make progress at a minimum rate, and may take long if it does",
+          "[runtime][e2e]") {
   ManualClock clock;
-  ServerHarness server(clock, echo);
-  const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\n";
+  ServerOptions options;
+  options.body_bytes_per_second_min = 10;
+  ServerHarness server(clock, echo, options);
+  const std::string body(1500, 'x');
+  const std::string head = "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1500\r\n\r\n";
   RawClient steady = server.connect();
   RawClient stuck = server.connect();
   server.deliver(steady, head);
   server.deliver(stuck, head + "he");
-  for (const char* piece : {"h", "e", "l", "l"}) {
+  for (int piece = 0; piece < 4; ++piece) {
     server.advance(29s);
-    server.deliver(steady, piece);
+    server.deliver(steady, body.substr(0, 300));
   }
   CHECK(server.read_to_end(stuck).starts_with("HTTP/1.1 408 Request Timeout\r\n"));
-  server.deliver(steady, "o");
-  const std::string expected = echoed(server, "POST / hello");
+  server.advance(29s);
+  server.deliver(steady, body.substr(0, 300));
+  const std::string expected = echoed(server, "POST / " + body);
   CHECK(server.read(steady, expected.size()) == expected);
+}
+
+TEST_CASE("a byte now and then does not keep a body's connection", "[runtime][e2e]") {
+  ManualClock clock;
+  ServerHarness server(clock, echo);
+  RawClient slowloris = server.connect();
+  server.deliver(slowloris, "POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n");
+  server.advance(29s);
+  server.deliver(slowloris, "x");
+  CHECK(server.server().connections() == 1);
+  server.advance(1s);
+  CHECK(server.read_to_end(slowloris) == server.refusal("408 Request Timeout", "request_timeout",
+                                                        "the request took too long to arrive"));
 }
 
 TEST_CASE("an idle connection is closed without a word", "[runtime][e2e]") {
@@ -332,6 +350,20 @@ TEST_CASE("origin, host and token are checked before the handler", "[runtime][e2
                        {"WWW-Authenticate: Bearer\r\n"}));
 }
 
+TEST_CASE("an empty host is refused, however it is sent", "[runtime][e2e]") {
+  ManualClock clock;
+  ServerHarness server(clock, echo);
+  for (const char* request :
+       {"GET / HTTP/1.1\r\nHost:\r\n\r\n", "GET http:///x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "GET http:///x HTTP/1.0\r\n\r\n"}) {
+    INFO(request);
+    RawClient client = server.connect();
+    server.deliver(client, request);
+    client.shutdown_write();
+    CHECK(server.read_to_end(client).starts_with("HTTP/1.1 403 Forbidden\r\n"));
+  }
+}
+
 TEST_CASE("a handler that fails or is silent costs its client 500 and nobody else anything",
           "[runtime][e2e]") {
   ManualClock clock;
@@ -371,6 +403,33 @@ TEST_CASE("a handler that fails or is silent costs its client 500 and nobody els
   CHECK(reports[1] == "an exception of unknown type");
   CHECK(reports[3] == "after the answer");
   CHECK_FALSE(server.ended());
+}
+
+TEST_CASE("a handler that fails after its client left is reported, one that unwinds is not",
+          "[runtime][e2e]") {
+  ManualClock clock;
+  std::vector<std::string> reports;
+  ServerOptions options;
+  options.on_handler_failed = [&](std::string_view why) { reports.emplace_back(why); };
+  ServerHarness server(
+      clock,
+      [&](HttpRequest request, Responder&) -> asio::awaitable<void> {
+        try {
+          co_await clock.sleep_for(1s);
+        } catch (...) {
+          if (request.target == "/unwinds") throw;
+        }
+        throw std::runtime_error("the journal is full");
+      },
+      options);
+  for (const char* target : {"/unwinds", "/fails"}) {
+    RawClient client = server.connect();
+    server.deliver(client, get(target));
+    client.close_with_reset();
+    server.advance(200ms);
+    CHECK(server.server().connections() == 0);
+  }
+  CHECK(reports == std::vector<std::string>{"the journal is full"});
 }
 
 TEST_CASE("a client that disconnects cancels its handler", "[runtime][e2e]") {

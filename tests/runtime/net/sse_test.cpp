@@ -120,6 +120,10 @@ TEST_CASE("the reconnection time is digits or it is ignored", "[runtime]") {
   CHECK(parser.retry() == std::nullopt);
   REQUIRE(parser.feed("id: 9\nretry: 1500\n", events));
   CHECK(parser.retry() == 1500ms);
+  REQUIRE(parser.feed("retry: 86400001\n", events));
+  CHECK(parser.retry() == 24h);
+  REQUIRE(parser.feed("retry: 9223372036854775807\n", events));
+  CHECK(parser.retry() == kSseRetryMax);
   CHECK(parser.last_event_id() == "9");
 }
 

@@ -147,6 +147,13 @@ TEST_CASE("an address must be in the certificate, and is not sent as a server na
       "a name it is for, or a certificate for this one)");
 }
 
+TEST_CASE("a certificate's common name is not a name it is for", "[runtime][e2e]") {
+  const Setup setup;
+  CHECK(outcome(setup, setup.authority.issue({.common_name = "api.test"})) ==
+        "the server's certificate is not trusted: it is for no name at all and not for api.test "
+        "(use a name it is for, or a certificate for this one)");
+}
+
 TEST_CASE("wildcards cover one label", "[runtime][e2e]") {
   const Setup setup;
   const test::Identity wildcard = setup.authority.issue({.names = {"*.api.test"}});
