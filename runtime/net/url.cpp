@@ -108,7 +108,8 @@ Result<> check_target(std::string_view target) {
   for (std::size_t i = 0; i < target.size(); ++i) {
     const char c = target[i];
     if (c == '#') return refuse("a fragment (#...) is not sent to a server: leave it out");
-    if (c == '%' && !(i + 2 < target.size() && is_hex(target[i + 1]) && is_hex(target[i + 2])))
+    const bool escape = i + 2 < target.size() && is_hex(target[i + 1]) && is_hex(target[i + 2]);
+    if (c == '%' && !escape)
       return refuse("'%' in the path or query needs two hexadecimal digits after it");
     if (std::string_view("\"<>\\^`{|}").contains(c))
       return refuse(std::string("percent-encode '") + c + "' in the path or query");

@@ -13,7 +13,7 @@ using namespace fathom;
 using namespace fathom::net;
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string text(reinterpret_cast<const char*>(data), size);
+  std::string text(reinterpret_cast<const char*>(data), size);
   const Result<Url> url = Url::parse(text);
   if (url) {
     const Result<Url> again = Url::parse(url->to_string());
@@ -25,7 +25,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   const Result<ProxySettings> proxies = ProxySettings::from_env([&](const char* name) {
     const std::string variable = name;
-    if (variable == "NO_PROXY") return text;
+    if (variable == "NO_PROXY") return std::string(text);
     if (variable == "HTTPS_PROXY") return text.substr(0, text.find('\0'));
     return std::string();
   });

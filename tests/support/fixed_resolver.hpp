@@ -19,6 +19,7 @@ class FixedResolver final : public net::Resolver {
 
   asio::awaitable<Result<std::vector<asio::ip::address>>> resolve(std::string) override {
     std::vector<asio::ip::address> addresses;
+    addresses.reserve(addresses_.size());
     for (const std::string& text : addresses_) addresses.push_back(asio::ip::make_address(text));
     co_return addresses;
   }

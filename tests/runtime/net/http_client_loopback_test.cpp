@@ -6,6 +6,9 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/loopback.hpp"
 
+#include <array>
+#include <cstdio>
+
 using namespace fathom;
 using namespace fathom::net;
 using namespace std::chrono_literals;
@@ -25,7 +28,7 @@ std::unique_ptr<HttpClient> client_of(Loopback& net) {
 }
 
 // Answers `count` requests of one connection alike.
-Loopback::Script answers(std::string response, int count = 1) {
+Loopback::Script answers(const std::string& response, int count = 1) {
   return [=](LoopbackPeer& peer) -> asio::awaitable<void> {
     for (int i = 0; i < count; ++i) {
       (void)co_await peer.read_request();
@@ -76,9 +79,9 @@ TEST_CASE("megabytes go both ways, whole", "[runtime][e2e]") {
       co_await peer.send("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
       for (std::size_t at = 0; at < echoed.size(); at += 0x10000) {
         const std::string piece = echoed.substr(at, 0x10000);
-        char size[16];
-        std::snprintf(size, sizeof size, "%zx\r\n", piece.size());
-        co_await peer.send(size + piece + "\r\n");
+        std::array<char, 16> size;
+        std::snprintf(size.data(), size.size(), "%zx\r\n", piece.size());
+        co_await peer.send(size.data() + piece + "\r\n");
       }
       co_await peer.send("0\r\n\r\n");
       co_await peer.wait_closed();
@@ -139,7 +142,7 @@ TEST_CASE("a half-closed server still answers", "[runtime][e2e]") {
 }
 
 TEST_CASE("every way a server can fail has its error", "[runtime][e2e]") {
-  const auto says = [](std::string bytes) -> Loopback::Script {
+  const auto says = [](const std::string& bytes) -> Loopback::Script {
     return [bytes](LoopbackPeer& peer) -> asio::awaitable<void> {
       (void)co_await peer.read_request();
       co_await peer.send(bytes);
@@ -179,7 +182,7 @@ TEST_CASE("a refused connection asks whether a server is running", "[runtime][e2
 }
 
 TEST_CASE("a silent server runs into the deadline of the phase it is silent in", "[runtime][e2e]") {
-  const auto silent_after = [](Loopback& net, std::string bytes) -> Loopback::Script {
+  const auto silent_after = [](Loopback& net, const std::string& bytes) -> Loopback::Script {
     return [&net, bytes](LoopbackPeer& peer) -> asio::awaitable<void> {
       (void)co_await peer.read_request();
       co_await peer.send(bytes);
@@ -208,7 +211,8 @@ TEST_CASE("a server that reads nothing runs into the deadline for sending", "[ru
       (void)peer;
     }});
     const auto client = client_of(net);
-    HttpRequest request{"POST", "/", {}, std::string(32'000'000, 'x')};
+    HttpRequest request{"POST", "/", {}, ""};
+    request.body.resize(32 * 1024 * 1024, 'x');
     CHECK((co_await client->fetch(net.origin(), request)).error().message ==
           net.origin().host_port() + ": sending the request (at most 120 s): timed out");
   });

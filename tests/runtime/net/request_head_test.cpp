@@ -14,7 +14,7 @@ Route through_proxy(Scheme scheme) {
           Proxy{{Scheme::http, "proxy.example", 3128}, "Basic c2VjcmV0", "HTTP_PROXY"}};
 }
 
-std::string refusal(HttpRequest request) {
+std::string refusal(const HttpRequest& request) {
   const Result<std::string> head = encode_request_head(request, kDirect);
   return head ? "accepted" : head.error().message;
 }

@@ -60,10 +60,11 @@ Events parse_whole(std::string text) {
   return events;
 }
 
+const std::string kByteOrderMark = "\xEF\xBB\xBF";
+
 const std::vector<std::string> kCorpus = {
     "data: one\n\n",
-    "\xEF\xBB\xBF"
-    "data: after a byte order mark\n\n",
+    kByteOrderMark + "data: after a byte order mark\n\n",
     "data\xEF\xBB\xBF: not first\n\ndata: x\r\n\r\n",
     "event: delta\r\ndata: {\"a\":1}\r\n\r\nevent: done\rdata: [DONE]\r\r",
     ": keep-alive\n\n: another\n\ndata: a\ndata:b\ndata\ndata:  c\n\n",

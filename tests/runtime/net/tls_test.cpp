@@ -44,7 +44,7 @@ struct Setup {
 
 Origin api_on(Loopback& net) { return {Scheme::https, "api.test", net.port()}; }
 
-Loopback::Script serves_tls(test::Identity identity, int requests = 1) {
+Loopback::Script serves_tls(const test::Identity& identity, int requests = 1) {
   return [=](LoopbackPeer& peer) -> asio::awaitable<void> {
     (void)co_await peer.start_tls(identity);
     for (int i = 0; i < requests; ++i) {
