@@ -1,12 +1,13 @@
 // How it stays small and quick: one coroutine a connection, one sweep for the deadlines of all
 // (server_socket.hpp), Beast's parser filling our own values (request_parser.cpp), and answers that
-// are written without a round through the scheduler (ServerSocket::write). A request costs the same
-// three system calls as nginx spends on one: recv, sendmsg, and the recv that finds nothing more.
+// are written without a round through the scheduler (ServerSocket::write). By strace a request
+// costs one sendmsg and 1.7 recv; nginx spends one writev and one recv.
 //
 // Measured by tests/bench/http_vs_nginx.sh (wrk -t1 -c32, a body of 22 bytes, medians of 3 rounds
-// of 5 s, one thread beside one nginx worker, on 2 Xeon cores that had other work): 104,000
-// requests/s beside 132,000, which is 0.79 of nginx; promised is 0.4. p99 was 6.8 ms beside 6.2 ms,
-// most of it the other work.
+// of 4 s, one thread beside one nginx worker), five runs on 2 Xeon cores at a load of 7 to 9: 0.61
+// to 0.97 of nginx's requests/s, median 0.87 (80,000 beside 91,000); p99 mostly 4.8 ms beside 4.7
+// ms. Promised is 0.4. A run beside a whole test suite gave 0.44, so on a crowded machine the
+// margin is thin. Not measured: a quiet machine.
 #include "runtime/net/http_server.hpp"
 
 #include "runtime/async/signal.hpp"
