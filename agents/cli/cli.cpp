@@ -135,9 +135,12 @@ void add_doctor(Cli& cli) {
 void describe(const CLI::App& app, std::vector<std::string> path, std::vector<CommandNode>& nodes) {
   path.push_back(app.get_name());
   CommandNode node{path, {}, {}};
-  for (const CLI::Option* option : app.get_options())
+  for (const CLI::Option* option : app.get_options()) {
     for (const std::string& name : option->get_lnames())
       node.options.push_back({"--" + name, option->get_description()});
+    for (const std::string& name : option->get_snames())
+      node.options.push_back({"-" + name, option->get_description()});
+  }
   const auto commands = app.get_subcommands([](const CLI::App*) { return true; });
   for (const CLI::App* command : commands)
     node.commands.push_back({command->get_name(), command->get_description()});

@@ -27,7 +27,8 @@ class TaskGroup {
   /// Starts `task`. Allowed until join() returns, also from inside a child.
   void spawn(asio::awaitable<void> task);
 
-  /// Asks every child to unwind; they end later, join() waits for that.
+  /// Asks every child to unwind; they end later, join() waits for that. Runs on the executor: a
+  /// cancellation signalled from elsewhere can reach a child of Boost 1.81 that is already gone.
   void cancel();
 
   /// Waits for all children. Cancelling the joiner cancels the children, waits for them, and

@@ -75,6 +75,8 @@ std::string_view banned(const View& code, std::size_t i) {
   if (word == "detached") return "a detached task has no owner: spawn it in a TaskGroup";
   if (word == "endl" && before == "::" && code.at(i, -2) == "std")
     return "std::endl flushes: write '\\n'";
+  if ((word == "usleep" || word == "nanosleep") && code.at(i, 1) == "(")
+    return "a sleeping thread stops all its tasks: co_await Clock::sleep_for";
   if ((word == "sleep_for" || word == "sleep_until") && before == "::" &&
       code.at(i, -2) == "this_thread")
     return "a sleeping thread stops all its tasks: co_await Clock::sleep_for";

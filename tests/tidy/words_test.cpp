@@ -35,6 +35,7 @@ TEST_CASE("words that give up ownership are banned from code, not from comments"
   CHECK(banned_in("// asio::detached\nf(\"std::endl\");") == 0);
   CHECK(banned_in("out << std::endl;") == 1);
   CHECK(banned_in("std::this_thread::sleep_for(1s);") == 1);
+  CHECK(banned_in("::usleep(1000);") == 1);
   CHECK(banned_in("co_await clock.sleep_for(1s);") == 0);
 }
 
