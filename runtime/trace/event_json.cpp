@@ -405,6 +405,8 @@ Result<Event> EventCodec::decode_padded(std::string_view line, std::size_t reada
 }
 
 Result<Event> EventCodec::read_fields(std::string_view line, std::size_t readable, bool summed) {
+  // JSON allows line ends between tokens; a line of a journal has none.
+  if (line.find('\n') != std::string_view::npos) return refuse("{", "not on one line");
   ondemand::document document;
   if (auto error = parsers_->line.iterate(line.data(), line.size(), readable).get(document))
     return refuse("{", error);

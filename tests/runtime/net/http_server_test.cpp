@@ -3,6 +3,7 @@
 #include "runtime/async/cancellation.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/server_harness.hpp"
+#include "tests/support/skip.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <sys/resource.h>
@@ -133,6 +134,11 @@ TEST_CASE("refused clients that stay are bounded, and then the kernel's queue fi
 }
 
 TEST_CASE("a server out of descriptors waits for some and goes on", "[runtime][e2e]") {
+#if __has_feature(undefined_behavior_sanitizer)
+  // The sanitizer looks at memory through a pipe, and without descriptors calls every object bad.
+  test::skip("UBSan needs descriptors itself: a server without any was not tested");
+  return;
+#endif
   ManualClock clock;
   ServerHarness server(clock, answer_with("hello"));
   RawClient client(server.address());

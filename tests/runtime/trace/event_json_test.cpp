@@ -117,6 +117,7 @@ TEST_CASE("lines that are no event are refused with the key and the reason", "[r
       {replaced(good, "tool.started", "tool"), "event field 'type'"},
       {replaced(good, "tool.started", "tool.output"), "'tool.output' is always ephemeral"},
       {replaced(good, "durable", "maybe"), "neither 'durable' nor 'ephemeral'"},
+      {replaced(good, "{\"name\":\"bash\"}", "{\n}"), "event field '{': not on one line"},
       {replaced(good, "{\"name\":\"bash\"}", "[]"), "event field 'data': not an object"},
       {replaced(good, "{\"name\":\"bash\"}", "{\"name\":tru}"), "event field 'data'"},
       {replaced(good, "{\"name\":\"bash\"}", "{\"name\":\"\xff\"}"), "UTF-8"},
