@@ -1,4 +1,4 @@
-// Measured on one 2.3 GHz core (./dev bench runtime): see tests/bench/trace_bench.cpp.
+// Measured: see the head of tests/bench/trace_bench.cpp.
 #include "runtime/trace/event_json.hpp"
 
 #include "runtime/base/text.hpp"

@@ -1,5 +1,4 @@
-// Measured (./dev bench runtime, one 2.3 GHz core): see tests/bench/trace_bench.cpp for the command
-// and figures.
+// Measured: see the head of tests/bench/trace_bench.cpp.
 #include "runtime/trace/journal.hpp"
 
 #include "runtime/base/file.hpp"
