@@ -21,11 +21,12 @@ std::string quoted(std::string_view text) {
   return out + "'";
 }
 
-// Shared by bash and zsh: walk the words typed so far down the command tree, in `path`.
-std::string walk_cases(const std::vector<CommandNode>& nodes) {
+// Shared by bash and zsh: walk the words typed so far down the command tree, in `variable`.
+std::string walk_cases(const std::vector<CommandNode>& nodes, const std::string& variable) {
   std::string out;
   for (const CommandNode& node : nodes)
-    if (node.path.size() > 1) out += "      " + quoted(joined(node.path)) + ") path=\"$next\" ;;\n";
+    if (node.path.size() > 1)
+      out += "      " + quoted(joined(node.path)) + ") " + variable + "=\"$next\" ;;\n";
   return out;
 }
 
@@ -37,7 +38,7 @@ std::string bash_script(const std::vector<CommandNode>& nodes) {
       "  for word in \"${COMP_WORDS[@]:1:COMP_CWORD-1}\"; do\n"
       "    next=\"$path $word\"\n"
       "    case \"$next\" in\n" +
-      walk_cases(nodes) +
+      walk_cases(nodes, "path") +
       "    esac\n"
       "  done\n"
       "  case \"$path\" in\n";
@@ -64,11 +65,8 @@ std::string zsh_script(const std::vector<CommandNode>& nodes) {
       "  local -a entries\n"
       "  for word in \"${(@)words[2,CURRENT-1]}\"; do\n"
       "    next=\"$path_ $word\"\n"
-      "    case \"$next\" in\n";
-  for (const CommandNode& node : nodes)
-    if (node.path.size() > 1)
-      out += "      " + quoted(joined(node.path)) + ") path_=\"$next\" ;;\n";
-  out +=
+      "    case \"$next\" in\n" +
+      walk_cases(nodes, "path_") +
       "    esac\n"
       "  done\n"
       "  case \"$path_\" in\n";
