@@ -26,7 +26,10 @@ need wrk wrk
 dir=$(mktemp -d)
 pids=()
 cleanup() {
-  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null && wait "$pid" 2>/dev/null || true; done
+  for pid in "${pids[@]}"; do
+    kill "$pid" 2>/dev/null || true
+    wait "$pid" 2>/dev/null || true
+  done
   rm -rf "$dir"
 }
 trap cleanup EXIT
@@ -84,12 +87,12 @@ drive() {
 }
 median() { sort -n | awk '{ v[NR] = $1 } END { print v[int((NR + 1) / 2)] }'; }
 
-readonly row='%-8s %14s %9s   %14s %9s\n'
-printf "$row" round 'fathom req/s' p99 'nginx req/s' p99
+row() { printf '%-8s %14s %9s   %14s %9s\n' "$@"; }
+row round 'fathom req/s' p99 'nginx req/s' p99
 for round in $(seq "$rounds"); do
   read -r fathom_rate fathom_p99 <<<"$(drive "$fathom_address")"
   read -r nginx_rate nginx_p99 <<<"$(drive "$nginx_address")"
-  printf "$row" "$round" "$fathom_rate" "$fathom_p99" "$nginx_rate" "$nginx_p99"
+  row "$round" "$fathom_rate" "$fathom_p99" "$nginx_rate" "$nginx_p99"
   echo "$fathom_rate" >>"$dir/fathom.rates"
   echo "$nginx_rate" >>"$dir/nginx.rates"
 done

@@ -38,8 +38,8 @@ class RawClient {
   [[nodiscard]] int fd() const { return fd_.get(); }
 
  private:
-  UniqueFd fd_;
   std::string received_;
+  UniqueFd fd_;
   bool ended_ = false;
   bool reset_ = false;
 };

@@ -8,6 +8,7 @@
 
 #include <sys/resource.h>
 
+#include <array>
 #include <vector>
 
 using namespace fathom;
@@ -57,7 +58,7 @@ TEST_CASE("an exposed server's hosts depend on its token and its list", "[runtim
     const char* host;
     const char* status;
   };
-  const Row rows[] = {{"", {}, "evil.example", "403"},
+  const std::vector<Row> rows = {{"", {}, "evil.example", "403"},
                       {"", {}, "10.0.0.1", "200"},
                       {"", {"build.example"}, "build.example", "200"},
                       {"s3cret", {}, "build.example", "200"},
@@ -121,6 +122,7 @@ TEST_CASE("refused clients that stay are bounded, and then the kernel's queue fi
   options.connections_max = 1;
   ServerHarness server(clock, answer_with("hello"), options);
   std::vector<RawClient> clients;
+  clients.reserve(70);
   for (int i = 0; i < 70; ++i) clients.push_back(server.connect());
   server.run_until([&] { return server.server().connections() >= 65; });
   CHECK(server.server().connections() == 65);  // one served, 64 refused, five not accepted
@@ -265,8 +267,8 @@ TEST_CASE("a server can be cancelled after any number of steps and leaves nothin
     INFO("cancelled after step " << steps);
     {
       ServerHarness server(clock, handler);
-      RawClient clients[] = {RawClient(server.address()), RawClient(server.address()),
-                             RawClient(server.address()), RawClient(server.address())};
+      std::array clients = {RawClient(server.address()), RawClient(server.address()),
+                            RawClient(server.address()), RawClient(server.address())};
       clients[0].send(
           "GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
       clients[1].send("GET /stream HTTP/1.1\r\nHost: localhost\r\n\r\n");
