@@ -26,7 +26,7 @@ Finding ok(std::string name, std::string value) {
 }
 
 Section examine_build() {
-  const std::string_view sanitizers = FATHOM_BUILD_SANITIZE;
+  const auto sanitizers = std::string_view(FATHOM_BUILD_SANITIZE);
   return {
       "build",
       {ok("version", FATHOM_VERSION), ok("compiler", __VERSION__), ok("type", FATHOM_BUILD_TYPE),

@@ -27,7 +27,7 @@ std::optional<boost::asio::ip::address> address_in(std::string_view host) {
   const bool in_brackets = host.starts_with('[');
   if (in_brackets) host = host.substr(1, host.size() - 2);
   boost::system::error_code ec;
-  const auto address = boost::asio::ip::make_address(std::string(host), ec);
+  auto address = boost::asio::ip::make_address(std::string(host), ec);
   if (ec || address.is_v6() != in_brackets) return std::nullopt;
   return address;
 }

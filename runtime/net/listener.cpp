@@ -127,7 +127,7 @@ Result<Listener> Listener::create_tcp(Acceptor acceptor, ListenAddress address) 
   if (ec) return fail(listen_error(address, ec));
 
   tcp::endpoint bound;
-  socklen_t size = static_cast<socklen_t>(bound.capacity());
+  auto size = static_cast<socklen_t>(bound.capacity());
   if (::getsockname(acceptor.native_handle(), bound.data(), &size) != 0)
     return fail(listen_error(address, errno));
   bound.resize(size);

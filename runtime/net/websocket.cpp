@@ -126,6 +126,7 @@ class GatheringLayer {
 
  private:
   template <class Handler>
+  // NOLINTNEXTLINE(cppcoreguidelines-missing-std-forward): async_initiate takes the token by lvalue
   auto complete(error_code result, std::size_t bytes, Handler&& handler) {
     return asio::async_initiate<Handler, void(error_code, std::size_t)>(
         [executor = get_executor()](auto done, error_code ec, std::size_t n) {

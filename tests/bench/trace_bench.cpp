@@ -68,7 +68,7 @@ struct Bench {
 
 void write_events(Journal& journal, std::uint64_t count) {
   for (std::uint64_t n = 1; n <= count; ++n) (void)journal.append(small_event(n)).value();
-  (void)journal.flush().value();
+  journal.flush().value();
 }
 
 void bench_append(Bench& bench) {
@@ -83,7 +83,7 @@ void bench_append(Bench& bench) {
         ::open((bench.dir / "raw").c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     raw.push_back(seconds([&] {
       for (std::uint64_t at = 0; at < bytes; at += batch.size())
-        (void)write_all(fd.get(), batch, "raw").value();
+        write_all(fd.get(), batch, "raw").value();
     }));
   }
   const double rate = static_cast<double>(kEvents) / median(ours);
@@ -213,7 +213,7 @@ void bench_sync(Bench& bench) {
   const auto syncs = [&]() -> asio::awaitable<void> {
     for (int i = 0; i < kSyncs; ++i) {
       (void)journal->append(small_event(1)).value();
-      (void)(co_await journal->sync()).value();
+      (co_await journal->sync()).value();
     }
   };
   const double ours = seconds([&] {
@@ -224,7 +224,7 @@ void bench_sync(Bench& bench) {
       ::open((bench.dir / "raw-sync").c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600));
   const double raw = seconds([&] {
     for (int i = 0; i < kSyncs; ++i) {
-      (void)write_all(fd.get(), std::string(300, 'x'), "raw").value();
+      write_all(fd.get(), std::string(300, 'x'), "raw").value();
       ::fdatasync(fd.get());
     }
   });

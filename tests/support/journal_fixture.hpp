@@ -35,7 +35,7 @@ struct JournalFixture {
     auto journal = open().value();
     for (std::uint64_t i = 1; i <= count; ++i)
       (void)journal->append(draft("tool.started", "{\"n\":" + std::to_string(i) + "}")).value();
-    (void)journal->flush().value();
+    journal->flush().value();
   }
 };
 

@@ -66,7 +66,7 @@ TEST_CASE("tail follows a growing journal and ends with its run", "[agents]") {
   test::JournalFixture fixture;
   auto journal = fixture.open().value();
   (void)journal->append(draft("run.started")).value();
-  (void)journal->flush().value();
+  journal->flush().value();
   QuietTerminal quiet;
   TraceOptions options;
   options.file = fixture.path;
@@ -80,10 +80,10 @@ TEST_CASE("tail follows a growing journal and ends with its run", "[agents]") {
       co_await fixture.sim.clock().sleep_for(10s);
       CHECK_FALSE(ended);
       (void)journal->append(draft("tool.started")).value();
-      (void)journal->flush().value();
+      journal->flush().value();
     }
     (void)journal->append(draft("run.finished")).value();
-    (void)journal->flush().value();
+    journal->flush().value();
   };
   fixture.sim.run(writer());
   CHECK(ended);
@@ -96,7 +96,7 @@ TEST_CASE("replay keeps the recorded pace, scaled, with long pauses shortened", 
     fixture.sim.clock().advance(pause);
     (void)journal->append(draft("tool.started")).value();
   }
-  (void)journal->flush().value();
+  journal->flush().value();
   QuietTerminal quiet;
   const auto time_of = [&](double speed) {
     TraceOptions options;

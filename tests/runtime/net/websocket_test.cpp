@@ -39,7 +39,7 @@ constexpr std::string_view kAccepted =
 
 using Session = std::function<asio::awaitable<void>(WebSocket&)>;
 
-HttpHandler upgrade_to(Session session, WebSocketOptions options = {}) {
+HttpHandler upgrade_to(const Session& session, const WebSocketOptions& options = {}) {
   return [=](HttpRequest request, Responder& responder) -> asio::awaitable<void> {
     WebSocket* socket = co_await responder.upgrade(request, options);
     if (socket) co_await session(*socket);

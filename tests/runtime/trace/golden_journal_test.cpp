@@ -59,7 +59,7 @@ void write_sample(test::JournalFixture& fixture) {
     event.span.value = 0x0f0e0d0c0b0a0908u + step.cause;
     (void)journal->append(event).value();
   }
-  (void)journal->flush().value();
+  journal->flush().value();
 }
 
 }  // namespace
