@@ -20,6 +20,7 @@ namespace {
 template <class Endpoint>
 UniqueFd connect_to(const Endpoint& endpoint) {
   UniqueFd fd(::socket(endpoint.protocol().family(), SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd) throw std::system_error(errno, std::generic_category(), "socket");
   if (::connect(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0)
     throw std::system_error(errno, std::generic_category(), "connect");
   ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);

@@ -156,6 +156,7 @@ TEST_CASE("the number of subscribers is bounded", "[runtime]") {
   auto journal = fixture.open().value();
   Stream stream(fixture.sim.executor(), *journal);
   std::vector<std::unique_ptr<Subscriber>> subscribers;
+  subscribers.reserve(Stream::kSubscribersMax);
   for (std::size_t i = 0; i < Stream::kSubscribersMax; ++i)
     subscribers.push_back(stream.subscribe(0).value());
   CHECK(stream.subscribe(0).error().code == ErrorCode::too_large);
