@@ -205,7 +205,7 @@ std::vector<std::size_t> Reference::choose_entries(const Layer& layer, std::int6
 // §2.6
 Values Reference::attention(const Layer& layer, std::int64_t index, ReferenceLayerState& state,
                             const Values& input) const {
-  const Attention& a = layer.attention;
+  const AttentionWeights& a = layer.attention;
   const auto position = static_cast<std::int64_t>(state.kv.size());
   const RopeFrequencies frequencies = RopeFrequencies::of_layer(c_, index);
   const auto dim = index_of(c_.head_dim);
@@ -259,8 +259,8 @@ Values Reference::attention(const Layer& layer, std::int64_t index, ReferenceLay
 }
 
 // Step 7: every group of heads has its own rows of wo_a, whose input is not rounded.
-Values Reference::project_out(const Attention& attention, std::int64_t index, std::int64_t position,
-                              const Values& mixed) const {
+Values Reference::project_out(const AttentionWeights& attention, std::int64_t index,
+                              std::int64_t position, const Values& mixed) const {
   const auto groups = index_of(c_.o_groups);
   const auto rank = index_of(c_.o_lora_rank);
   const std::size_t width = mixed.size() / groups;

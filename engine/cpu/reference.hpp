@@ -86,7 +86,7 @@ class Reference {
                                                         const ReferenceLayerState& state,
                                                         const Values& latent,
                                                         const Values& input) const;
-  [[nodiscard]] Values project_out(const Attention& attention, std::int64_t index,
+  [[nodiscard]] Values project_out(const AttentionWeights& attention, std::int64_t index,
                                    std::int64_t position, const Values& mixed) const;
   [[nodiscard]] Gate route(const Moe& moe, std::int64_t token, const Values& scores) const;
   [[nodiscard]] Values expert(const Expert& expert, const Values& input, float weight) const;

@@ -130,8 +130,8 @@ class Binder {
     return out;
   }
 
-  Attention attention(const std::string& prefix, std::int64_t index) {
-    Attention out;
+  AttentionWeights attention(const std::string& prefix, std::int64_t index) {
+    AttentionWeights out;
     out.wq_a = matrix(prefix + "wq_a.weight");
     out.q_norm = values(prefix + "q_norm.weight");
     out.wq_b = matrix(prefix + "wq_b.weight");
@@ -150,8 +150,10 @@ class Binder {
   }
 
   Expert expert(const std::string& prefix) {
-    return {matrix(prefix + "w1.weight"), matrix(prefix + "w2.weight"),
-            matrix(prefix + "w3.weight")};
+    const Expert out{matrix(prefix + "w1.weight"), matrix(prefix + "w2.weight"),
+                     matrix(prefix + "w3.weight")};
+    if (out.w1.format != out.w3.format) note(prefix + "w1 and w3 are stored in different formats");
+    return out;
   }
 
   ExpertTable table(const std::string& name) {

@@ -43,7 +43,7 @@ struct Indexer {
   Compressor compressor;
 };
 
-struct Attention {
+struct AttentionWeights {
   WeightMatrix wq_a;
   std::vector<float> q_norm;
   WeightMatrix wq_b;
@@ -84,7 +84,7 @@ struct Layer {
   std::int64_t ratio = 0;
   HyperConnection hc_attn;
   std::vector<float> attn_norm;
-  Attention attention;
+  AttentionWeights attention;
   HyperConnection hc_ffn;
   std::vector<float> ffn_norm;
   Moe moe;
