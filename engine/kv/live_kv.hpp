@@ -36,7 +36,7 @@ struct LayerKv {
 class LiveKv {
  public:
   /// How many of the last tokens can be taken back.
-  static constexpr std::int64_t kRollbackTokensMax = 320;
+  static constexpr std::int64_t kRollbackTokensMax = 384;
 
   LiveKv(const ModelConfig& config, KvFormat format);
 
