@@ -1,0 +1,209 @@
+#include "engine/local/scheduler.hpp"
+
+#include "runtime/base/ensure.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace fathom::engine {
+namespace {
+
+GenerationEvent event_of(RequestId request, GenerationEvent::Kind kind) {
+  GenerationEvent event;
+  event.request = request;
+  event.kind = kind;
+  return event;
+}
+
+}  // namespace
+
+std::string_view name_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::eos:
+      return "eos";
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::cancelled:
+      return "cancelled";
+    case FinishReason::failed:
+      return "failed";
+  }
+  return "failed";
+}
+
+Result<RequestId> Scheduler::add(GenerationRequest request) {
+  ENSURE(request.kv != nullptr, "a request brings its KV");
+  ENSURE(request.stop.empty() || request.token_bytes,
+         "stop strings are compared with tokens' bytes");
+  if (running_.size() >= kRequestsMax)
+    return fail(ErrorCode::too_large, "the engine has " + std::to_string(kRequestsMax) +
+                                          " requests already: try again when one has finished");
+  if (request.prompt.empty())
+    return fail(ErrorCode::usage, "the prompt is empty: there is nothing to continue");
+  const auto size = request.kv->position() + static_cast<std::int64_t>(request.prompt.size());
+  if (size >= c_.context_max)
+    return fail(ErrorCode::too_large,
+                "the prompt has " + std::to_string(size) + " tokens: the model's context is " +
+                    std::to_string(c_.context_max) + ", and an answer needs room");
+  if (request.tokens_max < 1) return fail(ErrorCode::usage, "at least one token must be allowed");
+  Sampler sampler =
+      TRY(Sampler::create(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
+  std::optional<StopStrings> stop;
+  if (!request.stop.empty()) stop = TRY(StopStrings::create(request.stop));
+  request.tokens_max = std::min(request.tokens_max, c_.context_max - size);
+  auto running = std::make_unique<Running>(++last_id_, std::move(request), std::move(sampler),
+                                           std::move(stop));
+  running->lookup.append(running->request.prompt);
+  running_.push_back(std::move(running));
+  return last_id_;
+}
+
+void Scheduler::cancel(RequestId id) {
+  for (const auto& running : running_)
+    if (running->id == id) running->cancelled = true;
+}
+
+/// The last token, which is not in the KV yet, and drafts for what follows it.
+void Scheduler::plan_decode(Running& running) {
+  const auto tokens = running.lookup.tokens();
+  running.feed.assign(1, tokens.back());
+  const std::int64_t room = running.request.tokens_max - running.generated - 1;
+  const auto wanted = std::min(static_cast<std::int64_t>(running.policy.length()), room);
+  std::span<const TokenId> drafts;
+  if (running.request.speculate && wanted > 0)
+    drafts = running.lookup.draft(static_cast<std::size_t>(wanted));
+  if (drafts.empty())
+    running.policy.skipped();
+  else
+    running.feed.insert(running.feed.end(), drafts.begin(), drafts.end());
+}
+
+void Scheduler::plan() {
+  batch_.clear();
+  feeds_.clear();
+  for (const auto& running : running_) {
+    if (running->prefilling()) continue;
+    plan_decode(*running);
+    batch_.push_back(running.get());
+  }
+  // One prompt at a time, in turns.
+  const std::int64_t budget = batch_.empty() ? kPrefillTokensAlone : kPrefillTokensBeside;
+  for (std::size_t i = 0; i < running_.size(); ++i) {
+    Running& running = *running_[(next_prefill_ + i) % running_.size()];
+    if (!running.prefilling()) continue;
+    const auto rest =
+        std::span(running.request.prompt).subspan(static_cast<std::size_t>(running.fed));
+    const auto piece = rest.first(std::min(rest.size(), static_cast<std::size_t>(budget)));
+    running.feed.assign(piece.begin(), piece.end());
+    batch_.push_back(&running);
+    next_prefill_ = (next_prefill_ + i + 1) % running_.size();
+    break;
+  }
+  std::ranges::sort(batch_, {}, &Running::id);
+  for (const Running* running : batch_) {
+    const auto size = static_cast<std::int64_t>(running->feed.size());
+    const bool more =
+        running->prefilling() &&
+        running->fed + size < static_cast<std::int64_t>(running->request.prompt.size());
+    const LogitRows rows = more                    ? LogitRows::none
+                           : running->prefilling() ? LogitRows::last
+                                                   : LogitRows::all;
+    feeds_.push_back({running->request.kv, running->feed, rows});
+  }
+}
+
+std::span<const GenerationEvent> Scheduler::step() {
+  events_.clear();
+  for (const auto& running : running_)
+    if (running->cancelled) finish(*running, FinishReason::cancelled);
+  std::erase_if(running_, [](const auto& running) { return running->finished; });
+  if (running_.empty()) return events_;
+  plan();
+  const auto logits = forward_.run(feeds_);
+  if (!logits) {
+    // The batch was checked when its requests came: whatever is wrong now is wrong for all of them.
+    for (Running* running : batch_) finish(*running, FinishReason::failed, logits.error());
+  } else {
+    std::size_t row = 0;
+    const auto vocab = static_cast<std::size_t>(c_.vocab_size);
+    for (std::size_t i = 0; i < batch_.size(); ++i) {
+      const LogitRows wanted = feeds_[i].logits;
+      const std::size_t rows = wanted == LogitRows::none   ? 0
+                               : wanted == LogitRows::last ? 1
+                                                           : batch_[i]->feed.size();
+      consume(*batch_[i], logits->subspan(row * vocab, rows * vocab));
+      row += rows;
+    }
+  }
+  std::erase_if(running_, [](const auto& running) { return running->finished; });
+  if (!running_.empty()) next_prefill_ %= running_.size();
+  return events_;
+}
+
+void Scheduler::consume(Running& running, std::span<const float> logits) {
+  const auto vocab = static_cast<std::size_t>(c_.vocab_size);
+  const bool prompt = running.prefilling();
+  if (prompt) {
+    running.fed += static_cast<std::int64_t>(running.feed.size());
+    GenerationEvent event = event_of(running.id, GenerationEvent::Kind::prefill);
+    event.prompt_done = running.fed;
+    event.prompt_total = static_cast<std::int64_t>(running.request.prompt.size());
+    events_.push_back(std::move(event));
+    if (logits.empty()) return;
+  }
+  // Each row says what follows its token. The first that differs from its draft ends what was
+  // guessed right.
+  const std::size_t drafted = prompt ? 0 : running.feed.size() - 1;
+  std::size_t taken = 0;
+  for (std::size_t row = 0; row <= drafted; ++row) {
+    const auto sampled = running.sampler.sample({.logits = logits.subspan(row * vocab, vocab),
+                                                 .history = running.lookup.tokens(),
+                                                 .position = running.lookup.tokens().size()});
+    if (!sampled) return finish(running, FinishReason::failed, sampled.error());
+    const bool right = row < drafted && sampled->token == running.feed[row + 1];
+    ++taken;
+    if (!take(running, *sampled) || !right) break;
+  }
+  if (drafted == 0) return;
+  // The KV holds all tokens but the last one, drafted or not.
+  const auto wrong = static_cast<std::int64_t>(drafted + 1 - taken);
+  ENSURE(running.request.kv->rollback(wrong).has_value(),
+         "drafts are fewer than what can be taken back");
+  running.policy.verified(drafted, taken - 1);
+  if (running.finished) events_.back().drafts = running.policy.counts();
+}
+
+bool Scheduler::take(Running& running, const Sampled& sampled) {
+  const TokenId token = sampled.token;
+  running.lookup.append(token);
+  ++running.generated;
+  const bool ends = running.request.stop_at_eos && token == c_.eos_id;
+  if (!ends) {
+    GenerationEvent event = event_of(running.id, GenerationEvent::Kind::token);
+    event.token = token;
+    event.logprob = sampled.logprob;
+    event.top.assign(sampled.top.begin(), sampled.top.end());
+    events_.push_back(std::move(event));
+  }
+  if (ends) {
+    finish(running, FinishReason::eos);
+  } else if (running.stop && running.stop->push(running.request.token_bytes(token)).stop) {
+    finish(running, FinishReason::stop);
+  } else if (running.generated >= running.request.tokens_max) {
+    finish(running, FinishReason::length);
+  }
+  return !running.finished;
+}
+
+void Scheduler::finish(Running& running, FinishReason reason, std::optional<Error> error) {
+  running.finished = true;
+  GenerationEvent event = event_of(running.id, GenerationEvent::Kind::finished);
+  event.reason = reason;
+  event.error = std::move(error);
+  event.drafts = running.policy.counts();
+  events_.push_back(std::move(event));
+}
+
+}  // namespace fathom::engine

@@ -1,0 +1,122 @@
+// Several requests on one model: continuous batching. Every step runs one batch: the next token of
+// each request that generates (with its drafts), and a bounded piece of one prompt that is still
+// being read, so that a long prompt does not hold up the others.
+//
+// Pure of threads and time: step() is called by whoever owns the engine (local_engine.hpp), and the
+// tokens of a request depend on the request alone.
+#pragma once
+
+#include "engine/local/draft_policy.hpp"
+#include "engine/local/forward.hpp"
+#include "engine/local/prompt_lookup.hpp"
+#include "engine/local/sampler.hpp"
+#include "engine/local/stop_strings.hpp"
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fathom::engine {
+
+using RequestId = std::uint64_t;
+
+enum class FinishReason : std::uint8_t { eos, stop, length, cancelled, failed };
+std::string_view name_of(FinishReason reason);
+
+struct GenerationRequest {
+  std::vector<TokenId> prompt;  ///< what follows the KV's position; at least one token
+  LiveKv* kv =
+      nullptr;  ///< the caller's; only the scheduler touches it until the request has finished
+  SamplingOptions sampling;
+  std::int64_t tokens_max = 256;
+  bool stop_at_eos = true;
+  /// Speculation changes the time, never the tokens.
+  bool speculate = true;
+  std::vector<std::string> stop;  ///< needs token_bytes
+  std::function<std::string_view(TokenId)> token_bytes;
+};
+
+struct GenerationEvent {
+  enum class Kind : std::uint8_t { prefill, token, finished };
+  RequestId request = 0;
+  Kind kind{};
+  std::int64_t prompt_done = 0;   ///< prefill: tokens of the prompt that are in the KV
+  std::int64_t prompt_total = 0;  ///< prefill
+  TokenId token = 0;              ///< token
+  float logprob = 0;              ///< token
+  std::vector<TokenLogprob> top;  ///< token, when asked for
+  FinishReason reason{};          ///< finished
+  std::optional<Error> error;     ///< finished with `failed`
+  DraftCounts drafts;             ///< finished
+};
+
+class Scheduler {
+ public:
+  static constexpr std::size_t kRequestsMax = 64;           ///< running and waiting
+  static constexpr std::int64_t kPrefillTokensAlone = 512;  ///< of a step in which nobody generates
+  static constexpr std::int64_t kPrefillTokensBeside = 128;  ///< of a step in which somebody does
+
+  explicit Scheduler(Forward& forward, const ModelConfig& config) : forward_(forward), c_(config) {}
+
+  /// Queues a request. Fails for an empty or too long prompt, wrong options, or a full queue.
+  Result<RequestId> add(GenerationRequest request);
+  /// The request ends with the next step; unknown or finished ids are ignored.
+  void cancel(RequestId id);
+
+  /// Runs one batch. Events in order of the requests' arrival; empty and idle() when there was
+  /// nothing to do.
+  std::span<const GenerationEvent> step();
+  [[nodiscard]] bool idle() const { return running_.empty(); }
+
+ private:
+  struct Running {
+    RequestId id = 0;
+    GenerationRequest request;
+    Sampler sampler;
+    std::optional<StopStrings> stop;
+
+    Running(RequestId number, GenerationRequest wanted, Sampler choice,
+            std::optional<StopStrings> ends)
+        : id(number),
+          request(std::move(wanted)),
+          sampler(std::move(choice)),
+          stop(std::move(ends)) {}
+
+    PromptLookup lookup;
+    DraftPolicy policy;
+    std::int64_t fed = 0;  ///< tokens of the prompt in the KV
+    std::int64_t generated = 0;
+    std::vector<TokenId>
+        feed;  ///< of this step: the last token and its drafts, or a piece of the prompt
+    bool cancelled = false;
+    bool finished = false;
+
+    [[nodiscard]] bool prefilling() const {
+      return fed < static_cast<std::int64_t>(request.prompt.size());
+    }
+  };
+
+  void plan();
+  void plan_decode(Running& running);
+  void consume(Running& running, std::span<const float> logits);
+  /// False when the request is finished with this token.
+  bool take(Running& running, const Sampled& sampled);
+  void finish(Running& running, FinishReason reason, std::optional<Error> error = {});
+
+  Forward& forward_;
+  const ModelConfig& c_;
+  RequestId last_id_ = 0;
+  std::size_t next_prefill_ = 0;  ///< whose prompt is read next: they take turns
+  std::deque<std::unique_ptr<Running>> running_;
+  std::vector<Running*> batch_;
+  std::vector<Feed> feeds_;
+  std::vector<GenerationEvent> events_;
+};
+
+}  // namespace fathom::engine

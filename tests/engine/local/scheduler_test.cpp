@@ -1,0 +1,233 @@
+#include "engine/local/scheduler.hpp"
+
+#include "engine/model/random_model.hpp"
+#include "tests/support/catch.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <map>
+#include <random>
+
+using namespace fathom;
+using namespace fathom::engine;
+
+namespace {
+
+struct Outcome {
+  std::vector<TokenId> tokens;
+  FinishReason reason{};
+  std::string error;
+  DraftCounts drafts;
+  std::vector<std::int64_t> progress;
+};
+
+class Rig {
+ public:
+  Rig() : weights_(load()), pool_(1), forward_(weights_, Numerics::official, pool_) {}
+
+  [[nodiscard]] LiveKv new_kv() const { return forward_.new_kv(); }
+  Scheduler scheduler() { return Scheduler(forward_, weights_.config); }
+
+  static std::vector<TokenId> text(std::size_t size, unsigned seed) {
+    std::mt19937 random(seed);
+    std::vector<TokenId> out(size);
+    for (TokenId& token : out) token = static_cast<TokenId>(2 + random() % 500);
+    return out;
+  }
+
+  static GenerationRequest request(LiveKv& kv, std::vector<TokenId> prompt,
+                                   std::int64_t tokens_max) {
+    GenerationRequest out;
+    out.prompt = std::move(prompt);
+    out.kv = &kv;
+    out.tokens_max = tokens_max;
+    out.sampling.temperature = 0;
+    out.stop_at_eos = false;
+    return out;
+  }
+
+  static void note(std::map<RequestId, Outcome>& outcomes,
+                   std::span<const GenerationEvent> events) {
+    for (const GenerationEvent& event : events) {
+      Outcome& outcome = outcomes[event.request];
+      if (event.kind == GenerationEvent::Kind::token) outcome.tokens.push_back(event.token);
+      if (event.kind == GenerationEvent::Kind::prefill)
+        outcome.progress.push_back(event.prompt_done);
+      if (event.kind != GenerationEvent::Kind::finished) continue;
+      outcome.reason = event.reason;
+      outcome.drafts = event.drafts;
+      if (event.error) outcome.error = event.error->message;
+    }
+  }
+
+  static std::map<RequestId, Outcome> run(Scheduler& scheduler) {
+    std::map<RequestId, Outcome> outcomes;
+    for (int steps = 0; !scheduler.idle(); ++steps) {
+      REQUIRE(steps < 10000);
+      note(outcomes, scheduler.step());
+    }
+    return outcomes;
+  }
+
+  Outcome alone(GenerationRequest request) {
+    LiveKv kv = new_kv();
+    request.kv = &kv;
+    Scheduler one = scheduler();
+    const RequestId id = one.add(std::move(request)).value();
+    return run(one)[id];
+  }
+
+ private:
+  Weights load() {
+    const auto written = write_random_model(named_shape("tiny").value(), dir_ / "m", {});
+    if (!written) FAIL(written.error().message);
+    return Weights::load(dir_ / "m").value();
+  }
+
+  test::TempDir dir_;
+  Weights weights_;
+  ThreadPool pool_;
+  Forward forward_;
+};
+
+}  // namespace
+
+TEST_CASE("requests beside each other get what each gets alone", "[engine]") {
+  Rig rig;
+  std::vector<LiveKv> kvs(6, rig.new_kv());
+  std::vector<GenerationRequest> requests;
+  for (unsigned i = 0; i < kvs.size(); ++i) {
+    requests.push_back(Rig::request(kvs[i], Rig::text(20 + 130 * i, i), 30));
+    requests.back().sampling.temperature = i % 2 ? 1.0F : 0.0F;
+    requests.back().sampling.seed = 7 + i;
+  }
+  Scheduler scheduler = rig.scheduler();
+  std::vector<RequestId> ids;
+  for (const GenerationRequest& request : requests) ids.push_back(scheduler.add(request).value());
+  auto together = Rig::run(scheduler);
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    INFO("request " << i);
+    CHECK(together[ids[i]].tokens == rig.alone(requests[i]).tokens);
+    CHECK(together[ids[i]].reason == FinishReason::length);
+    CHECK(kvs[i].position() == static_cast<std::int64_t>(requests[i].prompt.size()) + 29);
+  }
+}
+
+TEST_CASE("speculation changes neither tokens nor KV, and repeats are accepted", "[engine]") {
+  Rig rig;
+  // Few words: what was said comes again, sometimes otherwise.
+  LiveKv kv = rig.new_kv();
+  GenerationRequest with = Rig::request(kv, Rig::text(50, 3), 400);
+  with.sampling.logit_bias = {{5, 100}, {6, 100}};
+  DraftCounts counts;
+  for (const float temperature : {0.0F, 0.3F, 1.0F}) {
+    with.sampling.temperature = temperature;
+    GenerationRequest without = with;
+    without.speculate = false;
+    const Outcome drafted = rig.alone(with);
+    const Outcome plain = rig.alone(without);
+    CHECK(drafted.tokens == plain.tokens);
+    CHECK(plain.drafts.drafted == 0);
+    counts.drafted += drafted.drafts.drafted;
+    counts.accepted += drafted.drafts.accepted;
+  }
+  CHECK(counts.accepted > 50);
+  CHECK(counts.drafted > counts.accepted);  // wrong ones were taken back
+}
+
+TEST_CASE("a continued session goes on as if it had never paused", "[engine]") {
+  Rig rig;
+  const auto first = Rig::text(40, 5);
+  const auto second = Rig::text(30, 6);
+  LiveKv kv = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  const RequestId turn = scheduler.add(Rig::request(kv, first, 10)).value();
+  const std::vector<TokenId> said = Rig::run(scheduler)[turn].tokens;
+  // The last token said is not in the KV: it comes with the next turn's prompt.
+  std::vector<TokenId> next(1, said.back());
+  next.insert(next.end(), second.begin(), second.end());
+  const RequestId later = scheduler.add(Rig::request(kv, next, 10)).value();
+  const auto resumed = Rig::run(scheduler)[later].tokens;
+
+  std::vector<TokenId> all = first;
+  all.insert(all.end(), said.begin(), said.end());
+  all.insert(all.end(), second.begin(), second.end());
+  CHECK(resumed == rig.alone(Rig::request(kv, all, 10)).tokens);
+}
+
+TEST_CASE("a long prompt is read in pieces, with progress, beside those who generate", "[engine]") {
+  Rig rig;
+  LiveKv first = rig.new_kv();
+  LiveKv second = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  std::map<RequestId, Outcome> outcomes;
+  const RequestId talker = scheduler.add(Rig::request(first, Rig::text(5, 1), 40)).value();
+  Rig::note(outcomes, scheduler.step());
+  const RequestId reader = scheduler.add(Rig::request(second, Rig::text(400, 2), 2)).value();
+  std::size_t said = outcomes[talker].tokens.size();
+  while (outcomes[reader].tokens.empty()) {
+    Rig::note(outcomes, scheduler.step());
+    CHECK(outcomes[talker].tokens.size() > said);  // no step goes by without a token
+    said = outcomes[talker].tokens.size();
+  }
+  CHECK(outcomes[reader].progress == std::vector<std::int64_t>{128, 256, 384, 400});
+}
+
+TEST_CASE("a cancelled request ends with the next step", "[engine]") {
+  Rig rig;
+  LiveKv kv = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  const RequestId id = scheduler.add(Rig::request(kv, Rig::text(5, 1), 1000)).value();
+  std::map<RequestId, Outcome> outcomes;
+  for (int i = 0; i < 3; ++i) Rig::note(outcomes, scheduler.step());
+  scheduler.cancel(id);
+  Rig::note(outcomes, scheduler.step());
+  CHECK(outcomes[id].reason == FinishReason::cancelled);
+  CHECK(scheduler.idle());
+  CHECK(scheduler.step().empty());
+  scheduler.cancel(id);
+}
+
+TEST_CASE("an answer ends at its stop string or at the end of sentence", "[engine]") {
+  Rig rig;
+  LiveKv kv = rig.new_kv();
+  GenerationRequest request = Rig::request(kv, Rig::text(30, 9), 50);
+  const auto tokens = rig.alone(request).tokens;
+  request.token_bytes = [](TokenId token) -> std::string_view {
+    thread_local std::string text;
+    text = "<" + std::to_string(token) + ">";
+    return text;
+  };
+  request.stop = {"<" + std::to_string(tokens[4]) + "><" + std::to_string(tokens[5]) + ">"};
+  const Outcome stopped = rig.alone(request);
+  CHECK(stopped.reason == FinishReason::stop);
+  CHECK(stopped.tokens.size() <= 6);
+
+  // Only the end of sentence is allowed to be likely.
+  request.stop.clear();
+  request.stop_at_eos = true;
+  request.sampling.logit_bias = {{1, 100}};
+  const Outcome ended = rig.alone(request);
+  CHECK(ended.reason == FinishReason::eos);
+  CHECK(ended.tokens.empty());
+}
+
+TEST_CASE("a request that cannot run is refused when it comes", "[engine]") {
+  Rig rig;
+  LiveKv kv = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  const auto refusal = [&](GenerationRequest request) {
+    const auto id = scheduler.add(std::move(request));
+    return id ? std::string("accepted") : id.error().message;
+  };
+  CHECK(refusal(Rig::request(kv, {}, 1)) == "the prompt is empty: there is nothing to continue");
+  CHECK(refusal(Rig::request(kv, Rig::text(65536, 1), 1)) ==
+        "the prompt has 65536 tokens: the model's context is 65536, and an answer needs room");
+  CHECK(refusal(Rig::request(kv, {5}, 0)) == "at least one token must be allowed");
+  GenerationRequest hot = Rig::request(kv, {5}, 1);
+  hot.sampling.temperature = 9;
+  CHECK(refusal(hot).starts_with("temperature: 9 is not in"));
+  for (std::size_t i = 0; i < Scheduler::kRequestsMax; ++i)
+    REQUIRE(scheduler.add(Rig::request(kv, {5}, 1)));
+  CHECK(refusal(Rig::request(kv, {5}, 1)) ==
+        "the engine has 64 requests already: try again when one has finished");
+}
