@@ -2,8 +2,11 @@
 
 #include "agents/cli/completion.hpp"
 #include "agents/cli/doctor.hpp"
+#include "agents/cli/generate_command.hpp"
+#include "agents/cli/model_command.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
+#include "engine/cpu/thread_pool.hpp"
 #include "runtime/base/text.hpp"
 
 #include <CLI/CLI.hpp>
@@ -29,6 +32,8 @@ struct Cli {
   const GetEnv& env;
   ColourMode colour = ColourMode::automatic;
   TraceOptions trace;
+  ModelOptions model;
+  GenerateOptions generate;
   bool json = false;
   std::string shell;
   Command command;
@@ -116,6 +121,103 @@ void add_trace(Cli& cli) {
   });
 }
 
+void add_model(Cli& cli) {
+  CLI::App* model = cli.app.add_subcommand("model", "Look at a checkpoint, check it, or make one");
+  model->require_subcommand(1);
+  model->footer(
+      "Examples:\n  fathom model inspect DeepSeek-V4-Flash\n  fathom model random --shape tiny "
+      "/tmp/tiny");
+  const auto add = [&](const char* name, const char* help,
+                       Result<> (*run)(const ModelOptions&, Terminal&)) {
+    CLI::App* command = model->add_subcommand(name, help);
+    command->add_option("DIR", cli.model.dir, "Folder with config.json and model*.safetensors")
+        ->required();
+    command->callback([&cli, run] {
+      cli.command = [&cli, run](Terminal& terminal) -> Result<ExitCode> {
+        cli.model.format = cli.json ? ReportFormat::json : ReportFormat::human;
+        TRY(run(cli.model, terminal));
+        return ExitCode::ok;
+      };
+    });
+    return command;
+  };
+  CLI::App* inspect =
+      add("inspect", "Parameters, bytes, layers, KV bytes and what fits here", model_inspect);
+  inspect->add_flag("--json", cli.json, "One JSON object");
+  inspect->footer("Example:\n  fathom model inspect DIR --json | jq .kv_bytes");
+  CLI::App* verify =
+      add("verify", "Read every byte: damaged values, and the content's fingerprint", model_verify);
+  verify->add_flag("--json", cli.json, "One JSON object");
+  verify->footer("Exit code 65 when a value is no number.\nExample:\n  fathom model verify DIR");
+  CLI::App* random =
+      add("random", "Write random weights in the release's format, with a tokenizer", model_random);
+  random
+      ->add_option("--shape", cli.model.shape, "tiny (4 layers, 2 MB) or mini (12 layers, 1.7 GB)")
+      ->capture_default_str();
+  random->add_option("--seed", cli.model.seed, "The same seed gives the same bytes")
+      ->capture_default_str();
+  random->footer("Example:\n  fathom model random --shape mini /tmp/mini");
+}
+
+void add_sampling(CLI::App& command, engine::SamplingOptions& sampling) {
+  command.add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
+      ->capture_default_str();
+  command.add_option("--top-p", sampling.top_p, "Fewest tokens with this much probability")
+      ->capture_default_str();
+  command.add_option("--top-k", sampling.top_k, "This many likeliest tokens; 0 all")
+      ->capture_default_str();
+  command.add_option("--min-p", sampling.min_p, "At least this share of the likeliest")
+      ->capture_default_str();
+  command.add_option("--seed", sampling.seed, "The same seed gives the same tokens")
+      ->capture_default_str();
+}
+
+void add_generate(Cli& cli) {
+  GenerateOptions& options = cli.generate;
+  CLI::App* command =
+      cli.app.add_subcommand("generate", "Continue a prompt with a model on this machine");
+  command->add_option("PROMPT", options.prompt, "Text to continue, or to answer with --chat");
+  command->add_option("--model", options.model, "Folder of the checkpoint")->required();
+  command->add_option("--ids", options.ids, "Token ids in place of a prompt: \"0 5 9\"");
+  command->add_flag("--chat", options.chat, "The prompt is a user's message");
+  command->add_flag_callback(
+      "--print-ids", [&] { options.output = GenerateOutput::ids; },
+      "Print token ids and nothing else");
+  command->add_flag_callback(
+      "--json", [&] { options.output = GenerateOutput::json; }, "One JSON object at the end");
+  command->add_option("--max-tokens", options.tokens_max, "Length of the answer at most")
+      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
+      ->capture_default_str();
+  add_sampling(*command, options.sampling);
+  command->add_option("--stop", options.stop, "End before this text (repeatable)")
+      ->allow_extra_args(false);
+  command->add_flag("--ignore-eos", options.ignore_eos, "Go on behind the end of sentence");
+  command->add_flag("!--no-speculation", options.speculate, "Do not draft tokens ahead");
+  command->add_flag("--stats", options.stats, "Tokens a second, on standard error");
+  command->add_option("--threads", options.threads, "Threads; 0 uses the cores of this machine")
+      ->check(CLI::Range(0U, engine::ThreadPool::kThreadsMax))
+      ->capture_default_str();
+  const auto numerics = [&options](const std::string& name) {
+    if (name != "official" && name != "exact")
+      throw CLI::ValidationError("--numerics",
+                                 "'" + to_printable(name) + "' is not official or exact");
+    options.numerics = name == "exact" ? engine::Numerics::exact : engine::Numerics::official;
+  };
+  command
+      ->add_option_function<std::string>("--numerics", numerics,
+                                         "official (as released) or exact (f32)")
+      ->type_name("MODE");
+  command->footer(
+      "Examples:\n  fathom generate --model DIR --chat 'Why is the sky blue?'\n"
+      "  fathom generate --model DIR --ids '0 5 9' --print-ids --temperature 0 --ignore-eos");
+  command->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
+      TRY(generate(cli.generate, terminal));
+      return ExitCode::ok;
+    };
+  });
+}
+
 void add_doctor(Cli& cli) {
   CLI::App* doctor = cli.app.add_subcommand(
       "doctor", "Say what this build and machine offer, and what is missing");
@@ -185,6 +287,8 @@ void build(Cli& cli) {
       "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
       "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
   add_doctor(cli);
+  add_generate(cli);
+  add_model(cli);
   add_trace(cli);
   add_completion(cli);
 }

@@ -1,0 +1,40 @@
+// fathom generate: what the model says next, without an agent around it.
+#pragma once
+
+#include "agents/cli/terminal.hpp"
+#include "engine/local/sampling_options.hpp"
+#include "engine/model/quant_formats.hpp"
+#include "runtime/base/result.hpp"
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+namespace fathom::agents {
+
+enum class GenerateOutput : unsigned char { text, ids, json };
+
+struct GenerateOptions {
+  std::filesystem::path model;
+  std::string prompt;
+  std::string ids;  ///< "0 5 9" in place of a prompt; with ids out, no tokenizer is needed
+  bool chat = false;
+  GenerateOutput output = GenerateOutput::text;
+  engine::Numerics numerics = engine::Numerics::official;
+  engine::SamplingOptions sampling;
+  std::int64_t tokens_max = 256;
+  bool ignore_eos = false;
+  bool speculate = true;
+  bool stats = false;
+  std::vector<std::string> stop;
+  unsigned threads = 0;  ///< 0: what the machine offers
+};
+
+/// Streams the answer to the terminal's output; Ctrl-C stops it between tokens.
+Result<> generate(const GenerateOptions& options, Terminal& terminal);
+
+/// "0 5 9", spaces or commas; the error names the word that is no id.
+Result<std::vector<std::int32_t>> parse_ids(const std::string& text);
+
+}  // namespace fathom::agents
