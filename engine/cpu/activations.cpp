@@ -1,5 +1,7 @@
-// Prepared activations: padding, fp4's order, fp8's scale.
+// Prepared activations: padding, the order of each format's lanes, fp8's scale.
 #include "engine/cpu/kernels.hpp"
+#include "engine/cpu/prepared_layout.hpp"
+#include "runtime/base/ensure.hpp"
 
 #include <algorithm>
 
@@ -12,29 +14,54 @@ void turn_block(const float* x, float* out) {
     for (std::int64_t lane = 0; lane < 16; ++lane) out[16 * step + lane] = x[8 * lane + step];
 }
 
-void prepare_row(WeightFormat format, const float* x, std::int64_t cols, float* out) {
-  const std::int64_t whole = cols / kBlock * kBlock;
-  const std::int64_t padded = prepared_size(cols);
-  if (format == WeightFormat::fp4) {
-    for (std::int64_t i = 0; i < whole; i += kBlock) turn_block(x + i, out + i);
-    if (whole == cols) return;
-    float tail[kBlock] = {};
-    std::copy(x + whole, x + cols, tail);
-    turn_block(tail, out + whole);
-    return;
+// The kernels decode fp8 as 2^-8 times its value (weight_decode.hpp); both products are exact.
+float scale_for(WeightFormat format) { return format == WeightFormat::fp8 ? 256.0f : 1.0f; }
+
+// Elements [block, block + 128) of x as [step][lane], zeros behind its end.
+void order_block(WeightFormat format, const float* x, std::int64_t left, float* out) {
+  float tail[kBlock];
+  if (left < kBlock) {
+    std::fill(std::copy(x, x + left, tail), tail + kBlock, 0.0f);
+    x = tail;
   }
-  // The kernels decode fp8 as 2^-8 times its value (weight_decode.hpp); both products are exact.
-  const float scale = format == WeightFormat::fp8 ? 256.0f : 1.0f;
-  for (std::int64_t i = 0; i < cols; ++i) out[i] = x[i] * scale;
-  std::fill(out + cols, out + padded, 0.0f);
+  if (format == WeightFormat::fp4) {
+    turn_block(x, out);
+  } else {
+    const float scale = scale_for(format);
+    for (std::int64_t i = 0; i < kBlock; ++i) out[i] = x[i] * scale;
+  }
+}
+
+// Vectors [first, first + count) to one tile: [lane][block][step][vector].
+void pack_tile(WeightFormat format, const Activations& x, std::int64_t first, std::int64_t count,
+               float* out) {
+  const std::int64_t steps = prepared_floats(1, x.cols) / 16;
+  for (std::int64_t col = 0; col < x.cols; col += kBlock) {
+    float blocks[kTileTokens][kBlock];
+    for (std::int64_t t = 0; t < count; ++t)
+      order_block(format, x.data + (first + t) * x.stride + col, x.cols - col, blocks[t]);
+    for (std::int64_t i = 0; i < 16; ++i) {
+      float* to = out + (i * steps + col / 16) * count;
+      const std::int64_t lane = lane_in_tree_order(i);
+      for (std::int64_t step = 0; step < 8; ++step)
+        for (std::int64_t t = 0; t < count; ++t) *to++ = blocks[t][16 * step + lane];
+    }
+  }
 }
 
 }  // namespace
 
 PreparedActivations prepare_activations(WeightFormat format, const Activations& x, float* buffer) {
-  const std::int64_t stride = prepared_size(x.cols);
+  ENSURE(x.cols <= kColsMax, "no matrix of a model has longer rows");
+  const std::int64_t stride = prepared_floats(1, x.cols);
+  if (x.n > kDirectVectors) {
+    for (std::int64_t t = 0; t < x.n; t += kTileTokens)
+      pack_tile(format, x, t, std::min(kTileTokens, x.n - t), buffer + t * stride);
+    return {buffer, x.n, stride};
+  }
   for (std::int64_t t = 0; t < x.n; ++t)
-    prepare_row(format, x.data + t * x.stride, x.cols, buffer + t * stride);
+    for (std::int64_t col = 0; col < x.cols; col += kBlock)
+      order_block(format, x.data + t * x.stride + col, x.cols - col, buffer + t * stride + col);
   return {buffer, x.n, stride};
 }
 

@@ -1,14 +1,15 @@
 // Sparse attention of one query position, and the indexer's scores.
 //
 // Attention takes the listed entries in blocks of 64: decodes them once to f32, multiplies all
-// heads with them (the tiles of matmul_gemm.hpp), and folds the block into each head's running
+// heads with them (dot_tile.hpp), and folds the block into each head's running
 // maximum, sum and output. The maximum starts at the sink, so a sink far above all scores cannot
 // overflow. Scores of all entries are never held at once.
 #pragma once
 
-#include "engine/cpu/matmul_gemm.hpp"
+#include "engine/cpu/dot_tile.hpp"
 #include "engine/cpu/quantize_kernels.hpp"
 #include "engine/cpu/row_kernels.hpp"
+#include "engine/cpu/thread_scratch.hpp"
 
 namespace fathom::engine::FATHOM_ISA {
 
@@ -25,26 +26,23 @@ struct AttentionBuffer {
       : entries(buffer), weights(buffer + kAttentionBlock * kKvDimsMax) {}
 };
 
+FATHOM_INLINE void scale_row(float* x, std::int64_t n, float factor) {
+  for (std::int64_t i = 0; i < n; i += kLanes) store(x + i, load(x + i) * factor);
+}
+
 template <int R>
 FATHOM_INLINE void score_entries(const Attention& a, AttentionBuffer buffer, std::int64_t entry,
                                  std::int64_t head) {
   const std::int64_t dims = a.shape.dims();
   const std::int64_t left = a.heads - head;
-  const std::int64_t vectors = left < kTileVectors ? left : kTileVectors;
-  alignas(64) float sums[R * kTileVectors * kLanes] = {};
-  run_tile<false, R>({.weights = buffer.entries + entry * dims,
-                      .weight_stride = dims,
-                      .scales = nullptr,
-                      .x = a.queries + head * dims,
-                      .x_stride = dims,
-                      .steps = dims / kLanes,
-                      .sums = sums,
-                      .sum_stride = kTileVectors * kLanes},
-                     vectors);
-  for (std::int64_t t = 0; t < vectors; ++t)
-    for (int r = 0; r < R; ++r)
-      buffer.weights[(head + t) * kAttentionBlock + entry + r] =
-          sum(load(sums + (r * kTileVectors + t) * kLanes)) * a.scale;
+  run_dot_tile<R>({.rows = buffer.entries + entry * dims,
+                   .row_stride = dims,
+                   .vectors = a.queries + head * dims,
+                   .vector_stride = dims,
+                   .dims = dims,
+                   .products = buffer.weights + head * kAttentionBlock + entry,
+                   .product_stride = kAttentionBlock},
+                  left < kTileVectors ? left : kTileVectors);
 }
 
 inline void score_block(const Attention& a, AttentionBuffer buffer, std::int64_t entries) {
@@ -53,6 +51,8 @@ inline void score_block(const Attention& a, AttentionBuffer buffer, std::int64_t
     for (; e + kTileRows <= entries; e += kTileRows) score_entries<kTileRows>(a, buffer, e, head);
     for (; e < entries; ++e) score_entries<1>(a, buffer, e, head);
   }
+  for (std::int64_t head = 0; head < a.heads; ++head)
+    scale_row(buffer.weights + head * kAttentionBlock, kAttentionBlock, a.scale);
 }
 
 /// out[head + t][lanes] += sum over entries of weights * entry, entry by entry.
@@ -73,7 +73,7 @@ FATHOM_INLINE void add_values(const Attention& a, AttentionBuffer buffer, std::i
       value[v] = load<Native>(buffer.entries + e * dims + lane + v * kNative);
 #pragma clang loop unroll(full)
     for (int t = 0; t < T; ++t) {
-      const Native weight = Native{} + buffer.weights[(head + t) * kAttentionBlock + e];
+      const Native weight = splat<Native>(buffer.weights[(head + t) * kAttentionBlock + e]);
 #pragma clang loop unroll(full)
       for (int v = 0; v < V; ++v) acc[t][v] = fma(weight, value[v], acc[t][v]);
     }
@@ -107,10 +107,6 @@ struct HeadState {
   float top;    ///< the largest score so far, or the sink
   float total;  ///< sum of exp(score - top), the sink's part among them
 };
-
-FATHOM_INLINE void scale_row(float* x, std::int64_t n, float factor) {
-  for (std::int64_t i = 0; i < n; i += kLanes) store(x + i, load(x + i) * factor);
-}
 
 /// Scores to exponentials, and what was summed before to the new maximum.
 FATHOM_INLINE void fold_head(HeadState& state, float* weights, std::int64_t entries, float* out,

@@ -61,7 +61,7 @@ FATHOM_INLINE void score_heads(const IndexScoring& s, std::int64_t head, const f
       key[v] = load<Native>(keys + d * kTurnedKeys + v * kNative);
 #pragma clang loop unroll(full)
     for (int t = 0; t < T; ++t) {
-      const Native value = Native{} + q[t * s.dims + d];
+      const Native value = splat<Native>(q[t * s.dims + d]);
 #pragma clang loop unroll(full)
       for (int v = 0; v < kKeyVectors; ++v) acc[t][v] = fma(value, key[v], acc[t][v]);
     }
@@ -72,7 +72,7 @@ FATHOM_INLINE void score_heads(const IndexScoring& s, std::int64_t head, const f
 #pragma clang loop unroll(full)
     for (int t = 0; t < T; ++t) {
       const Native relu = acc[t][v] < 0.0f ? Native{} : acc[t][v];  // NaN stays
-      score = fma(Native{} + s.weights[head + t], relu, score);
+      score = fma(splat<Native>(s.weights[head + t]), relu, score);
     }
     store(scores + v * kNative, score);
   }

@@ -3,15 +3,16 @@
 
 #include "engine/cpu/attention_kernels.hpp"
 #include "engine/cpu/index_kernels.hpp"
+#include "engine/cpu/matmul_gemm.hpp"
 
 namespace fathom::engine::FATHOM_ISA {
 
 inline float fma_probe(std::int64_t steps) {
   constexpr int kChains = 24 * kLanes / kNative > 24 ? 12 : 24;
   Native acc[kChains];
-  for (int i = 0; i < kChains; ++i) acc[i] = Native{} + static_cast<float>(i);
-  const Native factor = Native{} + 0.999f;
-  const Native addend = Native{} + 0.001f;
+  for (int i = 0; i < kChains; ++i) acc[i] = splat<Native>(static_cast<float>(i));
+  const Native factor = splat<Native>(0.999f);
+  const Native addend = splat<Native>(0.001f);
   // Narrow registers do the same number of flops in more rounds.
   const std::int64_t rounds = steps * 24 * kLanes / (kChains * kNative);
   for (std::int64_t step = 0; step < rounds; ++step) {

@@ -57,13 +57,16 @@ struct MatrixOutput {
 
 constexpr std::int64_t kBlock = 128;  ///< elements of a row that are summed before they are scaled
 
-/// Floats that one prepared vector takes: cols rounded up to whole blocks.
-constexpr std::int64_t prepared_size(std::int64_t cols) {
-  return (cols + kBlock - 1) / kBlock * kBlock;
+constexpr std::int64_t kColsMax = 128 * 1024;
+
+/// Floats that n prepared vectors take: cols are rounded up to whole blocks.
+constexpr std::int64_t prepared_floats(std::int64_t n, std::int64_t cols) {
+  return n * ((cols + kBlock - 1) / kBlock * kBlock);
 }
 
-/// Writes n * prepared_size(cols) floats to `buffer`, which must outlive the result. Never changes
-/// x. A buffer aligned to 64 bytes is read fastest.
+/// Writes prepared_floats(n, cols) to `buffer`, which must outlive the result; cols is at most
+/// kColsMax. Never changes x. A buffer aligned to 64 bytes is read fastest. The result is for
+/// products with all n vectors: how they lie depends on n.
 PreparedActivations prepare_activations(WeightFormat format, const Activations& x, float* buffer);
 
 /// swiglu: z = silu(min(gate, limit)) * clamp(up, -limit, limit) * factor; a limit of 0 is none.

@@ -77,7 +77,13 @@ FATHOM_INLINE void store_head(float* to, Floats v, std::int64_t count) {
 #endif
 }
 
-FATHOM_INLINE Floats broadcast(float x) { return Floats{} + x; }
+// Not `Vector{} + x`: adding to zero is an instruction, and loses the sign of -0.
+template <class Vector>
+FATHOM_INLINE Vector splat(float x) {
+  using Same = float __attribute__((ext_vector_type(sizeof(Vector) / sizeof(float))));
+  return Vector(Same(x));
+}
+FATHOM_INLINE Floats broadcast(float x) { return splat<Floats>(x); }
 FATHOM_INLINE Ints broadcast(std::int32_t x) { return Ints{} + x; }
 
 template <class Vector>

@@ -1,240 +1,368 @@
-// W X for many vectors: a panel of rows is decoded once into f32 and used for all of them.
+// W X for many vectors: 64 rows are decoded once into f32 and used for up to 256 vectors.
 //
-// Panels of 64 rows x 512 columns (128 KiB decoded) and 96 vectors (192 KiB) stay in the second
-// cache, a vector tile (12 KiB) and a row tile (8 KiB) in the first. Sums are kept as 16 lanes (64
-// bytes each, 384 KiB a panel) between column panels: folding them earlier would be another order.
+// The 16 lanes of a product are 16 sums that meet only at the end. So they need not be the lanes of
+// a register: here a register has 16 rows, one lane of the order is taken through the whole row
+// while its sums stay in registers, and then the next lane, in the order in which the tree joins
+// them. Lanes kept side by side, as GEMV has them, would be 64 bytes of sums an output that travel
+// to the second cache and back for each panel of columns: measured half as fast.
+//
+// A decoded lane of 32 rows (32 KiB at 4,096 columns) stays in the first cache while a lane of six
+// vectors (6 KiB) after the other streams by.
 #pragma once
 
 #include "engine/cpu/matmul_gemv.hpp"
+#include "engine/cpu/prepared_layout.hpp"
 #include "engine/cpu/thread_scratch.hpp"
 
 namespace fathom::engine::FATHOM_ISA {
 
-constexpr std::int64_t kPanelRows = 64;
-constexpr std::int64_t kPanelBlocks = kScaleGroup;
-constexpr std::int64_t kPanelVectors = 96;
+constexpr std::int64_t kGroupRows = kLanes;  ///< rows that are decoded and turned together
+constexpr std::int64_t kGroupsMax = 4;
+constexpr std::int64_t kGroupTokens = 256;
+constexpr std::int64_t kPackedFloats = 256 * 1024;
+constexpr std::int64_t kScaleFloats = 64 * 1024;
+constexpr std::int64_t kTreeLevels = 4;
+constexpr std::int64_t kTreeFloats = kTreeLevels * kGroupsMax * kGroupRows * kGroupTokens;
+static_assert(kPackedFloats + kScaleFloats + kTreeFloats <= kThreadScratchFloats);
 
-// Accumulators that fit the register file beside the operands: 24 of 32, or 12 of 16.
-constexpr int kTileRows = kNative == 16 ? 4 : 2;
-constexpr int kTileVectors = 6;
+/// How a block of rows is taken: so many groups of 16 rows, and so many lanes at a time.
+struct PackShape {
+  std::int64_t steps;   ///< of one lane: padded columns / 16
+  std::int64_t groups;  ///< <= kGroupsMax
+  std::int64_t lanes;   ///< 16 unless the rows are so long that fewer fit
 
-/// A decoded panel and its sums, laid out in the thread's buffer.
-struct Panel {
-  float* weights;  ///< [kPanelRows][kPanelBlocks * kBlock]
-  float* scales;   ///< [kPanelRows][kPanelBlocks][kLanes]
-  float* sums;     ///< [kPanelRows][kPanelVectors][kLanes]
-
-  static constexpr std::int64_t kWeightStride = kPanelBlocks * kBlock;
-  static constexpr std::int64_t kScaleStride = kPanelBlocks * kLanes;
-  static constexpr std::int64_t kSumStride = kPanelVectors * kLanes;
-  static constexpr std::int64_t kFloats = kPanelRows * (kWeightStride + kScaleStride + kSumStride);
-  static_assert(kFloats <= kThreadScratchFloats);
-
-  FATHOM_INLINE explicit Panel(float* buffer)
-      : weights(buffer),
-        scales(weights + kPanelRows * kWeightStride),
-        sums(scales + kPanelRows * kScaleStride) {}
+  FATHOM_INLINE static PackShape of(std::int64_t cols, std::int64_t rows) {
+    PackShape shape{(cols + kBlock - 1) / kBlock * 8, (rows + kGroupRows - 1) / kGroupRows, kLanes};
+    if (shape.groups > kGroupsMax) shape.groups = kGroupsMax;
+    while (shape.floats() > kPackedFloats && shape.groups > 2) shape.groups -= 2;
+    while (shape.floats() > kPackedFloats && shape.lanes > 1) shape.lanes /= 2;
+    return shape;
+  }
+  [[nodiscard]] FATHOM_INLINE std::int64_t lane_floats() const { return steps * kGroupRows; }
+  [[nodiscard]] FATHOM_INLINE std::int64_t group_floats() const { return lanes * lane_floats(); }
+  [[nodiscard]] FATHOM_INLINE std::int64_t floats() const { return groups * group_floats(); }
+  [[nodiscard]] FATHOM_INLINE std::int64_t blocks() const { return steps / 8; }
 };
 
-/// One row's blocks [block, block + count) to f32, count <= kPanelBlocks.
-template <class Block>
-FATHOM_INLINE void decode_row(const WeightMatrix& w, std::int64_t row, std::int64_t block,
-                              std::int64_t count, float* out) {
-  const std::int64_t stride = w.cols * Block::kBytes / kBlock;
-  const std::byte* data = w.data + row * stride;
-  for (std::int64_t b = block; b < block + count; ++b, out += kBlock) {
-    const std::int64_t at = b * Block::kBytes;
-    alignas(64) std::byte tail[Block::kBytes];
-    const std::byte* from = data + at;
-    if (at + Block::kBytes > stride) {
-      __builtin_memset(tail, 0, sizeof tail);
-      __builtin_memcpy(tail, from, static_cast<std::size_t>(stride - at));
-      from = tail;
-    }
-    const Block codes(from);
+/// Decoded rows and unfinished trees, laid out in the thread's buffer.
+struct Packed {
+  PackShape shape;
+  float* weights;  ///< [group][lane of this pass][step][16 rows]
+  float* scales;   ///< [group][quarter of the lanes][block][16 rows]
+  float* tree;     ///< [level][group][vector][16 rows]
+
+  FATHOM_INLINE Packed(PackShape packed_shape, float* buffer)
+      : shape(packed_shape),
+        weights(buffer),
+        scales(weights + kPackedFloats),
+        tree(scales + kScaleFloats) {}
+};
+
+template <int Half, int... Lane>
+FATHOM_INLINE void swap_halves(Ints& a, Ints& b) {
+  const Ints low = __builtin_shufflevector(a, b, ((Lane & Half) ? Lane - Half + 16 : Lane)...);
+  const Ints high = __builtin_shufflevector(a, b, ((Lane & Half) ? Lane + 16 : Lane + Half)...);
+  a = low;
+  b = high;
+}
+
+template <int Half>
+FATHOM_INLINE void transpose_stage(Ints (&v)[kLanes]) {
 #pragma clang loop unroll(full)
-    for (int p = 0; p < 4; ++p) {
-      const Pair pair = codes.pair(p);
-      store(out + 32 * p, pair.first);
-      store(out + 32 * p + 16, pair.second);
+  for (int i = 0; i < kLanes; ++i)
+    if ((i & Half) == 0)
+      swap_halves<Half, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>(v[i], v[i + Half]);
+}
+
+/// v[i][lane] becomes v[lane][i].
+FATHOM_INLINE void transpose(Ints (&v)[kLanes]) {
+  transpose_stage<8>(v);
+  transpose_stage<4>(v);
+  transpose_stage<2>(v);
+  transpose_stage<1>(v);
+}
+
+/// Where the lanes of one pass go: floats from the group's begin, or -1 for those of other passes.
+struct LanePlaces {
+  std::int64_t at[kLanes];
+
+  FATHOM_INLINE LanePlaces(const PackShape& shape, std::int64_t first) {
+    for (std::int64_t i = 0; i < kLanes; ++i) {
+      const bool here = i >= first && i < first + shape.lanes;
+      at[lane_in_tree_order(i)] = here ? (i - first) * shape.lane_floats() : -1;
+    }
+  }
+};
+
+/// The blocks of up to 16 rows, `stride` bytes apart.
+struct GroupBlock {
+  const std::byte* data;
+  std::int64_t stride;
+  std::int64_t rows;
+};
+
+template <class Block>
+FATHOM_INLINE void pack_block(const GroupBlock& from, const LanePlaces& places, float* to) {
+  for (int p = 0; p < 4; ++p) {
+    Ints first[kLanes];
+    Ints second[kLanes];
+    for (int r = 0; r < kLanes; ++r) {
+      if (r >= from.rows) {
+        first[r] = second[r] = Ints{};
+        continue;
+      }
+      const Pair pair = Block(from.data + r * from.stride).pair(p);
+      first[r] = bits(pair.first);
+      second[r] = bits(pair.second);
+    }
+    transpose(first);
+    transpose(second);
+    for (int lane = 0; lane < kLanes; ++lane) {
+      if (places.at[lane] < 0) continue;
+      float* at = to + places.at[lane] + 2 * p * kGroupRows;
+      store(at, first[lane]);
+      store(at + kGroupRows, second[lane]);
+    }
+  }
+}
+
+// A lane of fp4 is one word of a row's block, so it is turned before it is decoded: an eighth of
+// the shuffles.
+template <>
+FATHOM_INLINE void pack_block<Fp4Block>(const GroupBlock& from, const LanePlaces& places,
+                                        float* to) {
+  Ints words[kLanes];
+  for (int r = 0; r < kLanes; ++r)
+    words[r] = r < from.rows ? load<Ints>(from.data + r * from.stride) : Ints{};
+  transpose(words);
+  for (int lane = 0; lane < kLanes; ++lane) {
+    if (places.at[lane] < 0) continue;
+    float* at = to + places.at[lane];
+#pragma clang loop unroll(full)
+    for (int step = 0; step < 8; ++step)
+      store(at + step * kGroupRows, fp4_lanes(words[lane] >> (4 * step)));
+  }
+}
+
+template <class Block>
+FATHOM_INLINE void pack_group(const WeightMatrix& w, RowRange rows, const LanePlaces& places,
+                              float* to) {
+  const std::int64_t stride = w.cols * Block::kBytes / kBlock;
+  const std::int64_t whole = w.cols / kBlock;
+  const std::int64_t count = rows.end - rows.begin;
+  GroupBlock from{w.data + rows.begin * stride, stride, count};
+  for (std::int64_t b = 0; b < whole; ++b) {
+    pack_block<Block>(from, places, to + b * 8 * kGroupRows);
+    from.data += Block::kBytes;
+  }
+  if (w.cols % kBlock == 0) return;
+  alignas(64) std::byte tail[kGroupRows][Block::kBytes] = {};
+  for (std::int64_t r = 0; r < count; ++r)
+    __builtin_memcpy(tail[r], from.data + r * stride,
+                     static_cast<std::size_t>(stride - whole * Block::kBytes));
+  pack_block<Block>({tail[0], Block::kBytes, count}, places, to + whole * 8 * kGroupRows);
+}
+
+/// Scales of one row to [quarter][block][16 rows]; fp8 has one for all lanes and fills quarter 0.
+template <class Block>
+FATHOM_INLINE void pack_scales(const WeightMatrix& w, std::int64_t row, const PackShape& shape,
+                               float* to) {
+  RowScales<Block> scales;
+  for (std::int64_t b = 0; b < shape.blocks(); b += kScaleGroup) {
+    scales.load(w, row, b);
+    for (std::int64_t i = 0; i < kScaleGroup && b + i < shape.blocks(); ++i) {
+      const Floats lanes = scales.at(i);
+      for (std::int64_t quarter = 0; quarter < Block::kScaleQuarters; ++quarter)
+        to[(quarter * shape.blocks() + b + i) * kGroupRows] = lanes[4 * quarter];
     }
   }
 }
 
 template <class Block>
-void decode_panel(const WeightMatrix& w, RowRange rows, std::int64_t block, std::int64_t count,
-                  Panel panel) {
-  for (std::int64_t row = rows.begin; row < rows.end; ++row) {
-    const std::int64_t r = row - rows.begin;
-    decode_row<Block>(w, row, block, count, panel.weights + r * Panel::kWeightStride);
+void pack_rows(const WeightMatrix& w, RowRange rows, std::int64_t first_lane, Packed packed) {
+  const PackShape& shape = packed.shape;
+  const LanePlaces places(shape, first_lane);
+  for (std::int64_t g = 0; g < shape.groups; ++g) {
+    const std::int64_t begin = rows.begin + g * kGroupRows;
+    const std::int64_t end = begin + kGroupRows < rows.end ? begin + kGroupRows : rows.end;
+    pack_group<Block>(w, {begin, end}, places, packed.weights + g * shape.group_floats());
     if constexpr (Block::kScaled) {
-      RowScales<Block> scales;
-      scales.load(w, row, block);
-      for (std::int64_t i = 0; i < count; ++i)
-        store(panel.scales + r * Panel::kScaleStride + i * kLanes, scales.at(i));
+      float* scales = packed.scales + g * 4 * shape.blocks() * kGroupRows;
+      for (std::int64_t row = begin; row < end; ++row)
+        pack_scales<Block>(w, row, shape, scales + row - begin);
     }
   }
 }
 
-/// Where one register tile finds its operands: R rows of weights, T vectors, R x T sums of 16 lanes
-/// (T beside each other). `steps` are 16 columns each; whole blocks where there are scales.
-struct TileOperands {
-  const float* weights;
-  std::int64_t weight_stride;
+/// One lane of a tile: V registers of rows times T vectors.
+struct LaneOperands {
+  const float* weights;       ///< of the first row
+  std::int64_t group_stride;  ///< to the next 16 rows' lane
   const float* scales;
+  std::int64_t scale_stride;
   const float* x;
-  std::int64_t x_stride;
   std::int64_t steps;
-  float* sums;
-  std::int64_t sum_stride;
+  float* tree;  ///< level 0 of the first row and vector
+  std::int64_t tree_level;
+  std::int64_t tree_group;
 };
 
-template <bool Scaled, int R, int T>
-struct GemmTile {
-  Native part[R][T];
+template <bool Scaled, int V, int T>
+struct LaneTile {
+  Native acc[V][T] = {};
+
+  /// The v-th register of rows, in memory whose groups of 16 rows are `stride` apart.
+  FATHOM_INLINE static std::int64_t at(int v, std::int64_t stride) {
+    return v * kNative / kGroupRows * stride + v * kNative % kGroupRows;
+  }
 
   template <bool First>
-  FATHOM_INLINE void step(const TileOperands& tile, std::int64_t k) {
-    Native w[R];
+  FATHOM_INLINE static void step(const LaneOperands& lane, std::int64_t k, Native (&to)[V][T]) {
+    Native w[V];
 #pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r) w[r] = load<Native>(tile.weights + r * tile.weight_stride + k);
+    for (int v = 0; v < V; ++v)
+      w[v] = load<Native>(lane.weights + k * kGroupRows + at(v, lane.group_stride));
 #pragma clang loop unroll(full)
     for (int t = 0; t < T; ++t) {
-      const Native v = load<Native>(tile.x + t * tile.x_stride + k);
+      const Native x = splat<Native>(lane.x[k * T + t]);
 #pragma clang loop unroll(full)
-      for (int r = 0; r < R; ++r) part[r][t] = First ? w[r] * v : fma(w[r], v, part[r][t]);
+      for (int v = 0; v < V; ++v) to[v][t] = First ? w[v] * x : fma(w[v], x, to[v][t]);
     }
   }
 
-  FATHOM_INLINE static float* sum_at(const TileOperands& tile, int r, int t) {
-    return tile.sums + r * tile.sum_stride + t * kLanes;
+  FATHOM_INLINE void add_scaled(const LaneOperands& lane) {
+    for (std::int64_t b = 0; b < lane.steps / 8; ++b) {
+      Native part[V][T];
+      step<true>(lane, 8 * b, part);
+#pragma clang loop unroll(full)
+      for (std::int64_t s = 1; s < 8; ++s) step<false>(lane, 8 * b + s, part);
+#pragma clang loop unroll(full)
+      for (int v = 0; v < V; ++v) {
+        const auto scale = load<Native>(lane.scales + b * kGroupRows + at(v, lane.scale_stride));
+#pragma clang loop unroll(full)
+        for (int t = 0; t < T; ++t) acc[v][t] = fma(part[v][t], scale, acc[v][t]);
+      }
+    }
   }
 
-  FATHOM_INLINE void add_scaled(const TileOperands& tile, std::int64_t lane) {
-    for (std::int64_t b = 0; b < tile.steps / 8; ++b) {
-      const std::int64_t k = b * kBlock + lane;
-      step<true>(tile, k);
+  /// Joins the sums of the i-th lane with those of complete subtrees before it.
+  FATHOM_INLINE void join(const LaneOperands& lane, std::int64_t i) {
 #pragma clang loop unroll(full)
-      for (int s = 1; s < 8; ++s) step<false>(tile, k + s * kLanes);
+    for (int v = 0; v < V; ++v) {
 #pragma clang loop unroll(full)
-      for (int r = 0; r < R; ++r) {
-        const auto scale = load<Native>(tile.scales + r * Panel::kScaleStride + b * kLanes + lane);
-#pragma clang loop unroll(full)
-        for (int t = 0; t < T; ++t) {
-          float* sum = sum_at(tile, r, t) + lane;
-          store(sum, fma(part[r][t], scale, load<Native>(sum)));
+      for (int t = 0; t < T; ++t) {
+        float* node = lane.tree + t * kGroupRows + at(v, lane.tree_group);
+        Native value = acc[v][t];
+        for (std::int64_t rest = i; (rest & 1) != 0; rest >>= 1) {
+          value = load<Native>(node) + value;
+          // The root of the whole tree has no level of its own: it ends where the last one was.
+          if (rest != 1 || i != kLanes - 1) node += lane.tree_level;
         }
+        store(node, value);
       }
     }
   }
 
-  FATHOM_INLINE void add_plain(const TileOperands& tile, std::int64_t lane) {
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r)
-#pragma clang loop unroll(full)
-      for (int t = 0; t < T; ++t) part[r][t] = load<Native>(sum_at(tile, r, t) + lane);
-    const std::int64_t end = tile.steps * kLanes;
+  static void run(const LaneOperands& lane, std::int64_t i) {
+    LaneTile tile;
+    if constexpr (Scaled) {
+      tile.add_scaled(lane);
+    } else {
 #pragma clang loop unroll_count(4)
-    for (std::int64_t k = lane; k < end; k += kLanes) step<false>(tile, k);
-#pragma clang loop unroll(full)
-    for (int r = 0; r < R; ++r)
-#pragma clang loop unroll(full)
-      for (int t = 0; t < T; ++t) store(sum_at(tile, r, t) + lane, part[r][t]);
-  }
-
-  static void run(const TileOperands& tile) {
-    GemmTile here;
-    // Lanes never meet before the last sum, so narrow registers take them in turns.
-    for (std::int64_t lane = 0; lane < kLanes; lane += kNative) {
-      if constexpr (Scaled) {
-        here.add_scaled(tile, lane);
-      } else {
-        here.add_plain(tile, lane);
-      }
+      for (std::int64_t k = 0; k < lane.steps; ++k) step<false>(lane, k, tile.acc);
     }
+    tile.join(lane, i);
   }
 };
 
-template <bool Scaled, int R>
-FATHOM_INLINE void run_tile(const TileOperands& tile, std::int64_t vectors) {
+template <bool Scaled, int V>
+FATHOM_INLINE void run_lane(const LaneOperands& lane, std::int64_t i, std::int64_t vectors) {
   switch (vectors) {
     case 1:
-      return GemmTile<Scaled, R, 1>::run(tile);
+      return LaneTile<Scaled, V, 1>::run(lane, i);
     case 2:
-      return GemmTile<Scaled, R, 2>::run(tile);
+      return LaneTile<Scaled, V, 2>::run(lane, i);
     case 3:
-      return GemmTile<Scaled, R, 3>::run(tile);
+      return LaneTile<Scaled, V, 3>::run(lane, i);
     case 4:
-      return GemmTile<Scaled, R, 4>::run(tile);
+      return LaneTile<Scaled, V, 4>::run(lane, i);
     case 5:
-      return GemmTile<Scaled, R, 5>::run(tile);
+      return LaneTile<Scaled, V, 5>::run(lane, i);
     default:
-      return GemmTile<Scaled, R, kTileVectors>::run(tile);
+      return LaneTile<Scaled, V, kTileTokens>::run(lane, i);
   }
 }
 
-/// All rows of a decoded panel times x (already at the panel's columns and vectors).
-template <bool Scaled>
-void multiply_panel(Panel panel, std::int64_t rows, std::int64_t blocks,
-                    const PreparedActivations& x) {
-  for (std::int64_t t = 0; t < x.n; t += kTileVectors) {
-    const std::int64_t vectors = x.n - t < kTileVectors ? x.n - t : kTileVectors;
-    TileOperands tile{.weights = panel.weights,
-                      .weight_stride = Panel::kWeightStride,
-                      .scales = panel.scales,
-                      .x = x.data + t * x.stride,
-                      .x_stride = x.stride,
-                      .steps = blocks * 8,
-                      .sums = panel.sums + t * kLanes,
-                      .sum_stride = Panel::kSumStride};
-    std::int64_t r = 0;
-    for (; r + kTileRows <= rows; r += kTileRows) {
-      run_tile<Scaled, kTileRows>(tile, vectors);
-      tile.weights += kTileRows * Panel::kWeightStride;
-      tile.scales += kTileRows * Panel::kScaleStride;
-      tile.sums += kTileRows * Panel::kSumStride;
-    }
-    for (; r < rows; ++r) {
-      run_tile<Scaled, 1>(tile, vectors);
-      tile.weights += Panel::kWeightStride;
-      tile.scales += Panel::kScaleStride;
-      tile.sums += Panel::kSumStride;
-    }
-  }
-}
-
+/// One lane, all packed rows, all of x's vectors: x is at the first tile's begin.
 template <class Block>
-void multiply_rows(const WeightMatrix& w, RowRange rows, const PreparedActivations& x,
-                   MatrixOutput y) {
-  const Panel panel(thread_scratch());
-  const std::int64_t blocks = prepared_size(w.cols) / kBlock;
-  const std::int64_t count = rows.end - rows.begin;
-  for (std::int64_t r = 0; r < count; ++r)
-    __builtin_memset(panel.sums + r * Panel::kSumStride, 0,
-                     static_cast<std::size_t>(x.n * kLanes) * sizeof(float));
-  for (std::int64_t b = 0; b < blocks; b += kPanelBlocks) {
-    const std::int64_t here = blocks - b < kPanelBlocks ? blocks - b : kPanelBlocks;
-    decode_panel<Block>(w, rows, b, here, panel);
-    multiply_panel<Block::kScaled>(panel, count, here, {x.data + b * kBlock, x.n, x.stride});
+void multiply_lane(Packed packed, std::int64_t i, std::int64_t place,
+                   const PreparedActivations& x) {
+  const PackShape& shape = packed.shape;
+  const std::int64_t padded = shape.steps * kLanes;
+  const std::int64_t quarter = Block::kScaleQuarters == 4 ? lane_in_tree_order(i) / 4 : 0;
+  LaneOperands lane{.weights = nullptr,
+                    .group_stride = shape.group_floats(),
+                    .scales = nullptr,
+                    .scale_stride = 4 * shape.blocks() * kGroupRows,
+                    .x = nullptr,
+                    .steps = shape.steps,
+                    .tree = nullptr,
+                    .tree_level = kGroupsMax * kGroupTokens * kGroupRows,
+                    .tree_group = kGroupTokens * kGroupRows};
+  for (std::int64_t row = 0; row < shape.groups * kGroupRows;) {
+    const std::int64_t group = row / kGroupRows;
+    const std::int64_t in_group = row % kGroupRows;
+    const bool two = row + 2 * kNative <= shape.groups * kGroupRows;
+    lane.weights =
+        packed.weights + group * shape.group_floats() + place * shape.lane_floats() + in_group;
+    lane.scales = packed.scales + group * lane.scale_stride +
+                  quarter * shape.blocks() * kGroupRows + in_group;
+    for (std::int64_t t = 0; t < x.n; t += kTileTokens) {
+      const std::int64_t vectors = x.n - t < kTileTokens ? x.n - t : kTileTokens;
+      lane.x = x.data + t * padded + i * shape.steps * vectors;
+      lane.tree = packed.tree + group * lane.tree_group + t * kGroupRows + in_group;
+      if (two) {
+        run_lane<Block::kScaled, 2>(lane, i, vectors);
+      } else {
+        run_lane<Block::kScaled, 1>(lane, i, vectors);
+      }
+    }
+    row += two ? 2 * kNative : kNative;
   }
-  for (std::int64_t t = 0; t < x.n; ++t)
-    for (std::int64_t r = 0; r < count; ++r)
-      y.data[t * y.stride + rows.begin + r] =
-          sum(load(panel.sums + r * Panel::kSumStride + t * kLanes));
+}
+
+FATHOM_INLINE void write_products(Packed packed, RowRange rows, std::int64_t n, MatrixOutput y) {
+  // The root ended at the last level.
+  const float* root = packed.tree + (kTreeLevels - 1) * kGroupsMax * kGroupTokens * kGroupRows;
+  for (std::int64_t t = 0; t < n; ++t) {
+    for (std::int64_t row = rows.begin; row < rows.end; row += kGroupRows) {
+      const std::int64_t group = (row - rows.begin) / kGroupRows;
+      const float* from = root + (group * kGroupTokens + t) * kGroupRows;
+      const std::int64_t left = rows.end - row;
+      store_some(y.data + t * y.stride + row, load(from), left < kLanes ? left : kLanes);
+    }
+  }
 }
 
 template <class Block>
 void gemm(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, MatrixOutput y) {
-  // Groups of vectors of nearly one size, in whole tiles.
-  const std::int64_t groups = (x.n + kPanelVectors - 1) / kPanelVectors;
-  const std::int64_t tiles = (x.n + groups * kTileVectors - 1) / (groups * kTileVectors);
-  const std::int64_t size = tiles * kTileVectors;
-  for (std::int64_t row = rows.begin; row < rows.end; row += kPanelRows) {
-    const std::int64_t end = rows.end < row + kPanelRows ? rows.end : row + kPanelRows;
-    for (std::int64_t t = 0; t < x.n; t += size) {
-      const std::int64_t n = x.n - t < size ? x.n - t : size;
-      multiply_rows<Block>(w, {row, end}, {x.data + t * x.stride, n, x.stride},
-                           {y.data + t * y.stride, y.stride});
+  const PackShape shape = PackShape::of(w.cols, rows.end - rows.begin);
+  const std::int64_t step = shape.groups * kGroupRows;
+  constexpr std::int64_t kTokens = kGroupTokens / kTileTokens * kTileTokens;
+  for (std::int64_t row = rows.begin; row < rows.end; row += step) {
+    const RowRange here{row, row + step < rows.end ? row + step : rows.end};
+    Packed packed(shape, thread_scratch());
+    packed.shape.groups = (here.end - here.begin + kGroupRows - 1) / kGroupRows;
+    for (std::int64_t t = 0; t < x.n; t += kTokens) {
+      const std::int64_t n = x.n - t < kTokens ? x.n - t : kTokens;
+      for (std::int64_t i = 0; i < kLanes; ++i) {
+        // With one pass, the rows of the vectors before are still there.
+        if (i % shape.lanes == 0 && (t == 0 || shape.lanes < kLanes))
+          pack_rows<Block>(w, here, i, packed);
+        multiply_lane<Block>(packed, i, i % shape.lanes,
+                             {x.data + t * shape.steps * kLanes, n, x.stride});
+      }
+      write_products(packed, here, n, {y.data + t * y.stride, y.stride});
     }
   }
 }
@@ -242,8 +370,11 @@ void gemm(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, Ma
 template <class Block>
 FATHOM_INLINE void matmul_format(const WeightMatrix& w, RowRange rows, const PreparedActivations& x,
                                  MatrixOutput y) {
+  static_assert(kDirectVectors == 4);
   if (x.n == 1) return gemv<Block, 1>(w, rows, x, y);
   if (x.n == 2) return gemv<Block, 2>(w, rows, x, y);
+  if (x.n == 3) return gemv<Block, 3>(w, rows, x, y);
+  if (x.n == 4) return gemv<Block, 4>(w, rows, x, y);
   return gemm<Block>(w, rows, x, y);
 }
 

@@ -1,4 +1,4 @@
-// W x for one or two vectors: every weight is read once, decoded in registers and used at once.
+// W x for up to four vectors: every weight is read once, decoded in registers and used at once.
 //
 // A block's eight steps are one chain of multiply-adds, so several rows go side by side to fill the
 // units, and their bytes stream from as many places.
@@ -10,7 +10,6 @@
 namespace fathom::engine::FATHOM_ISA {
 
 constexpr int kGemvRows = 4;
-constexpr int kGemvVectorsMax = 2;
 constexpr std::int64_t kScaleGroup = 4;  ///< blocks whose scales are fetched together
 
 /// Weights have no NaN scales, so 255 may become infinity here; 0 is 2^-127.
@@ -173,9 +172,9 @@ void gemv_rows(const WeightMatrix& w, std::int64_t row, const PreparedActivation
 
 template <class Block, int N>
 void gemv(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, MatrixOutput y) {
+  constexpr int kRows = N <= 2 ? kGemvRows : kGemvRows / 2;
   std::int64_t row = rows.begin;
-  for (; row + kGemvRows <= rows.end; row += kGemvRows)
-    gemv_rows<Block, kGemvRows, N>(w, row, x, y);
+  for (; row + kRows <= rows.end; row += kRows) gemv_rows<Block, kRows, N>(w, row, x, y);
   for (; row < rows.end; ++row) gemv_rows<Block, 1, N>(w, row, x, y);
 }
 

@@ -17,7 +17,7 @@ struct Free {
 float* thread_scratch() {
   thread_local const std::unique_ptr<float, Free> buffer(
       static_cast<float*>(std::aligned_alloc(4096, kThreadScratchFloats * sizeof(float))));
-  ENSURE(buffer != nullptr, "640 KiB a thread can be had");
+  ENSURE(buffer != nullptr, "1.6 MiB a thread can be had");
   return buffer.get();
 }
 

@@ -6,7 +6,7 @@
 
 namespace fathom::engine {
 
-constexpr std::int64_t kThreadScratchFloats = 160 * 1024;
+constexpr std::int64_t kThreadScratchFloats = 400 * 1024;
 
 /// This thread's buffer of kThreadScratchFloats, aligned to a page, with anything in it. Made on
 /// the thread's first call. Whoever calls a kernel that uses it must not hold it.

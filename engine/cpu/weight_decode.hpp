@@ -109,11 +109,13 @@ FATHOM_INLINE Floats bf16_lanes(const std::byte* from) {
   return from_bits(__builtin_convertvector(load<Words>(from), Ints) << 16);
 }
 
-// One format each: how many bytes a block has, whether it has scales, and its pairs of vectors.
+// One format each: how many bytes a block has, whether it has scales (one for all lanes, or one for
+// each quarter of them), and its pairs of vectors.
 // pair(p) has the steps 2 p and 2 p + 1.
 
 struct Fp4Block {
   static constexpr std::int64_t kBytes = 64;
+  static constexpr std::int64_t kScaleQuarters = 4;
   static constexpr bool kScaled = true;
   Ints codes;
 
@@ -126,6 +128,7 @@ struct Fp4Block {
 
 struct Fp8Block {
   static constexpr std::int64_t kBytes = 128;
+  static constexpr std::int64_t kScaleQuarters = 1;
   static constexpr bool kScaled = true;
   const std::byte* from;
 
@@ -136,6 +139,7 @@ struct Fp8Block {
 
 struct Bf16Block {
   static constexpr std::int64_t kBytes = 256;
+  static constexpr std::int64_t kScaleQuarters = 0;
   static constexpr bool kScaled = false;
   const std::byte* from;
 
@@ -148,6 +152,7 @@ struct Bf16Block {
 
 struct F32Block {
   static constexpr std::int64_t kBytes = 512;
+  static constexpr std::int64_t kScaleQuarters = 0;
   static constexpr bool kScaled = false;
   const std::byte* from;
 

@@ -38,7 +38,7 @@ struct Prepared {
 
   Prepared(const WeightMatrix& w, const std::vector<float>& x) {
     const std::int64_t n = static_cast<std::int64_t>(x.size()) / w.cols;
-    buffer.resize(static_cast<std::size_t>(n * prepared_size(w.cols)));
+    buffer.resize(static_cast<std::size_t>(prepared_floats(n, w.cols)));
     view = prepare_activations(w.format, {x.data(), n, w.cols, w.cols}, buffer.data());
   }
 };

@@ -1,0 +1,273 @@
+// Measures the kernels of engine/cpu as shares of what this machine can do, in one run:
+// `kernel_bench [gemv|gemm|hog …]`, by default all. Shares are of the best of the rounds, in which
+// the yardsticks take their turns with what is measured. Nothing is reported when a yardstick
+// changed by more than 15 % meanwhile: then a neighbour was measured.
+#include "engine/cpu/cpu_info.hpp"
+#include "engine/cpu/kernels.hpp"
+#include "engine/cpu/matmul.hpp"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <random>
+#include <string_view>
+#include <thread>
+#include <vector>
+
+using namespace fathom::engine;
+
+namespace {
+
+constexpr std::int64_t kSide = 4096;
+constexpr std::int64_t kWeightBytes = std::int64_t{5} << 28;  // 1.25 GiB: no cache has it
+constexpr int kRounds = 7;
+constexpr double kDriftMax = 0.15;
+
+double seconds(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+/// Memory in small pages, as a mapped checkpoint has.
+class Pages {
+ public:
+  explicit Pages(std::int64_t bytes) : bytes_(bytes) {
+    void* at = ::mmap(nullptr, static_cast<std::size_t>(bytes), PROT_READ | PROT_WRITE,
+                      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (at == MAP_FAILED) std::abort();
+    ::madvise(at, static_cast<std::size_t>(bytes), MADV_NOHUGEPAGE);
+    data_ = static_cast<std::byte*>(at);
+  }
+  ~Pages() { ::munmap(data_, static_cast<std::size_t>(bytes_)); }
+  Pages(const Pages&) = delete;
+  Pages& operator=(const Pages&) = delete;
+  [[nodiscard]] std::byte* data() const { return data_; }
+  [[nodiscard]] std::int64_t size() const { return bytes_; }
+
+ private:
+  std::byte* data_ = nullptr;
+  std::int64_t bytes_;
+};
+
+/// One thing that is measured: `work` does `units` (bytes or flops) each time.
+struct Item {
+  std::string_view name;
+  double units;
+  std::function<void()> work;
+  double best = 0;  ///< units a second
+
+  void measure() { best = std::max(best, units / seconds(work)); }
+};
+
+/// Measures a yardstick on both sides of the rounds; ends the program when it moved.
+class Drift {
+ public:
+  explicit Drift(Item& yardstick) : yardstick_(yardstick), before_(best_now()) {}
+  void check() const {
+    const double after = best_now();
+    const double change = std::abs(after - before_) / before_;
+    if (change <= kDriftMax) return;
+    std::printf("%s went from %.1f to %.1f G/s: neighbours work here, so nothing is reported\n",
+                yardstick_.name.data(), before_ / 1e9, after / 1e9);
+    std::exit(3);
+  }
+
+ private:
+  [[nodiscard]] double best_now() const {
+    double best = 0;
+    for (int i = 0; i < 3; ++i) best = std::max(best, yardstick_.units / seconds(yardstick_.work));
+    return best;
+  }
+  Item& yardstick_;
+  double before_;
+};
+
+struct Bench {
+  const Kernels& kernels = fathom::engine::kernels();
+  Pages weights{kWeightBytes};
+  std::vector<std::uint8_t> scales = std::vector<std::uint8_t>(kWeightBytes / 16);
+  ThreadPool one{1};
+  ThreadPool all;
+
+  Bench() {
+    std::mt19937_64 random(1);
+    auto* words = reinterpret_cast<std::uint64_t*>(weights.data());
+    for (std::int64_t i = 0; i < kWeightBytes / 8; ++i)
+      words[i] = (random() & 0x0fbf0fbf0fbf0fbfULL) | 0x3000300030003000ULL;  // normal in all
+    for (std::uint8_t& scale : scales) scale = static_cast<std::uint8_t>(120 + random() % 8);
+  }
+
+  /// Matrix `i` of as many as fit.
+  [[nodiscard]] WeightMatrix matrix(WeightFormat format, std::int64_t i) const {
+    const std::int64_t bytes = kSide * row_bytes(format, kSide);
+    return {format, kSide, kSide, weights.data() + i * bytes,
+            scales.data() + i * (kSide * kSide / 32)};
+  }
+  [[nodiscard]] static std::int64_t matrices(WeightFormat format) {
+    return kWeightBytes / (kSide * row_bytes(format, kSide));
+  }
+};
+
+Item read_item(Bench& bench, ThreadPool& pool, std::string_view name) {
+  return {name, static_cast<double>(kWeightBytes), [&bench, &pool] {
+            constexpr std::int64_t kPart = 1 << 20;
+            pool.parallel_for(kWeightBytes / kPart, 1, [&](std::int64_t begin, std::int64_t end) {
+              volatile auto sink = bench.kernels.read_probe(bench.weights.data() + begin * kPart,
+                                                            (end - begin) * kPart);
+              (void)sink;
+            });
+          }};
+}
+
+Item fma_item(Bench& bench, ThreadPool& pool, std::string_view name) {
+  constexpr std::int64_t kSteps = 200'000;
+  constexpr std::int64_t kParts = 64;
+  return {name, 2.0 * 16 * 24 * kSteps * kParts, [&bench, &pool] {
+            pool.parallel_for(kParts, 1, [&](std::int64_t begin, std::int64_t end) {
+              for (; begin < end; ++begin) {
+                volatile float sink = bench.kernels.fma_probe(kSteps);
+                (void)sink;
+              }
+            });
+          }};
+}
+
+/// All matrices of one format, each times n vectors. Units are stored bytes for n = 1, else flops.
+struct Product {
+  std::vector<float> buffer;
+  std::vector<float> y;
+
+  Item item(Bench& bench, ThreadPool& pool, WeightFormat format, std::int64_t n,
+            std::string_view name) {
+    const std::vector<float> x(static_cast<std::size_t>(n * kSide), 0.25f);
+    buffer.resize(static_cast<std::size_t>(n * kSide) + 16);
+    auto* aligned = buffer.data() + (16 - reinterpret_cast<std::uintptr_t>(buffer.data()) / 4 % 16);
+    y.resize(static_cast<std::size_t>(n * kSide));
+    const PreparedActivations view =
+        prepare_activations(format, {x.data(), n, kSide, kSide}, aligned);
+    const std::int64_t count = n == 1 ? Bench::matrices(format) : 1;
+    const double stored = static_cast<double>(kSide * row_bytes(format, kSide)) +
+                          (format == WeightFormat::fp4 ? kSide * kSide / 32.0 : 0.0);
+    const double flops = 2.0 * kSide * kSide * static_cast<double>(n);
+    return {name, static_cast<double>(count) * (n == 1 ? stored : flops),
+            [this, &bench, &pool, format, view, count] {
+              for (std::int64_t i = 0; i < count; ++i)
+                matmul(pool, bench.kernels, bench.matrix(format, i), view, {y.data(), kSide});
+            }};
+  }
+};
+
+void run_rounds(std::vector<Item>& items, std::size_t yardstick) {
+  const Drift drift(items[yardstick]);
+  for (int round = 0; round < kRounds; ++round)
+    for (Item& item : items) item.measure();
+  drift.check();
+}
+
+void print_share(const Item& item, const Item& of, double goal) {
+  std::printf("%-22s %8.2f G/s  %.2f of %s", item.name.data(), item.best / 1e9, item.best / of.best,
+              of.name.data());
+  if (goal > 0) std::printf("   goal %.2f", goal);
+  std::printf("\n");
+}
+
+void bench_gemv(Bench& bench) {
+  Product fp4, fp8, bf16;
+  std::vector<Item> items;
+  for (ThreadPool* pool : {&bench.one, &bench.all}) {
+    const bool single = pool == &bench.one;
+    items.push_back(read_item(bench, *pool, single ? "read, 1 thread" : "read, all threads"));
+    items.push_back(fp4.item(bench, *pool, WeightFormat::fp4, 1,
+                             single ? "fp4 gemv, 1 thread" : "fp4 gemv, all"));
+    items.push_back(fp8.item(bench, *pool, WeightFormat::fp8, 1,
+                             single ? "fp8 gemv, 1 thread" : "fp8 gemv, all"));
+    items.push_back(bf16.item(bench, *pool, WeightFormat::bf16, 1,
+                              single ? "bf16 gemv, 1 thread" : "bf16 gemv, all"));
+  }
+  run_rounds(items, 0);
+  for (std::size_t base : {0u, 4u}) {
+    std::printf("%-22s %8.2f G/s\n", items[base].name.data(), items[base].best / 1e9);
+    for (std::size_t i = 1; i < 4; ++i)
+      print_share(items[base + i], items[base], i == 1 ? 0.80 : 0.85);
+  }
+  for (std::size_t i = 1; i < 4; ++i)
+    std::printf("%u threads / 1          %.2f (%s)   goal 1.80\n", bench.all.threads(),
+                items[4 + i].best / items[i].best, items[i].name.data());
+}
+
+void bench_gemm(Bench& bench) {
+  constexpr std::int64_t kVectors = 512;
+  Product fp4, fp8, bf16, f32, few;
+  std::vector<Item> items;
+  items.push_back(fma_item(bench, bench.one, "fma, 1 thread"));
+  items.push_back(fp4.item(bench, bench.one, WeightFormat::fp4, kVectors, "fp4 gemm 512"));
+  items.push_back(fp8.item(bench, bench.one, WeightFormat::fp8, kVectors, "fp8 gemm 512"));
+  items.push_back(bf16.item(bench, bench.one, WeightFormat::bf16, kVectors, "bf16 gemm 512"));
+  items.push_back(f32.item(bench, bench.one, WeightFormat::f32, kVectors, "f32 gemm 512"));
+  items.push_back(few.item(bench, bench.one, WeightFormat::fp4, 8, "fp4 gemm 8"));
+  run_rounds(items, 0);
+  std::printf("%-22s %8.2f G/s\n", items[0].name.data(), items[0].best / 1e9);
+  for (std::size_t i = 1; i < items.size(); ++i)
+    print_share(items[i], items[0], i < 5 ? 0.60 : 0.0);
+}
+
+// A neighbour that never rests, on whichever core the system gives it.
+void bench_hog(Bench& bench) {
+  std::atomic<bool> stop = false;
+  Product fp8_one, fp8_all;
+  std::vector<Item> items;
+  items.push_back(fp8_one.item(bench, bench.one, WeightFormat::fp8, 1, "fp8 gemv, 1 thread, hog"));
+  items.push_back(fp8_all.item(bench, bench.all, WeightFormat::fp8, 1, "fp8 gemv, all, hog"));
+  std::jthread hog([&] {
+    while (!stop) {
+      volatile float sink = bench.kernels.fma_probe(1000);
+      (void)sink;
+    }
+  });
+  double one = 0;
+  double all = 0;
+  for (int round = 0; round < kRounds; ++round) {
+    one += seconds(items[0].work);
+    all += seconds(items[1].work);
+  }
+  stop = true;
+  std::printf("beside a busy neighbour, all threads / 1: %.2f (means)   goal 0.90\n", one / all);
+}
+
+void print_machine(const Bench& bench) {
+  const KernelChoice& choice = kernel_choice();
+  double load = 0;
+  (void)::getloadavg(&load, 1);
+  std::printf("%s, %u threads, load %.2f\n", cpu_info().model.c_str(), bench.all.threads(), load);
+  std::printf("kernels: %s, %s", name_of(choice.kernels->isa).data(), choice.reason.c_str());
+  for (const IsaProbe& probe : choice.probes)
+    if (probe.probe_us > 0) std::printf("; %s %.0f us", name_of(probe.isa).data(), probe.probe_us);
+  std::printf("\n");
+  constexpr std::size_t kCopy = std::size_t{1} << 29;
+  double best = 0;
+  for (int i = 0; i < 5; ++i)
+    best = std::max(best, static_cast<double>(kCopy) / seconds([&] {
+                            std::memcpy(bench.weights.data(), bench.weights.data() + kCopy, kCopy);
+                          }));
+  std::printf("memcpy                 %8.2f G/s copied\n", best / 1e9);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const auto wants = [&](std::string_view part) {
+    return argc == 1 ||
+           std::any_of(argv + 1, argv + argc, [&](char* word) { return part == word; });
+  };
+  Bench bench;
+  print_machine(bench);
+  if (wants("gemv")) bench_gemv(bench);
+  if (wants("gemm")) bench_gemm(bench);
+  if (wants("hog")) bench_hog(bench);
+}
