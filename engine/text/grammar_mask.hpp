@@ -2,9 +2,10 @@
 //
 // The mask of several stacks is the union of theirs, so each stack is looked up alone. One that was
 // seen before costs a copy. Otherwise, where its top is a wide terminal, the vocabulary already
-// knows the tokens that stay inside, and only the remainders behind its end are walked; everywhere
-// else the walk dies after a few hundred trie nodes, because structure allows little. Strings near
-// a length limit are the exception: there the whole trie is walked.
+// knows the tokens that stay inside, and only the remainders behind its end are walked. A key that
+// is not declared is such a terminal too, but for the few tokens that complete a declared one. Near
+// a bound of a string's length the tokens are sorted out by their lengths. Everywhere else the walk
+// dies after a few hundred trie nodes, because structure allows little.
 #pragma once
 
 #include "engine/text/grammar_machine.hpp"
@@ -14,8 +15,8 @@
 
 namespace fathom::engine {
 
-constexpr std::size_t kRememberedStacksMax = 1'024;  // then all are forgotten and learnt again
-constexpr std::size_t kListedTokensMax = 2'048;      // a longer list is kept as a mask
+constexpr std::size_t kRememberedStacksMax = 512;  // then all are forgotten and learnt again
+constexpr std::size_t kListedTokensMax = 2'048;    // a longer list is kept as a mask
 constexpr std::size_t kForcedBytesMax = 4'096;
 
 /// Not for use by two threads at once (Grammar holds the lock).
@@ -41,7 +42,7 @@ class TokenMasks {
     std::vector<Frame> stack;
     const GrammarVocabulary::Wide* wide = nullptr;  ///< its mask is part of this one
     std::vector<TokenId> tokens;                    ///< beside it
-    std::vector<std::uint64_t> mask;                ///< instead of a long list
+    std::vector<std::uint64_t> mask;                ///< instead of a long list, or of wide
   };
   struct Level {
     std::size_t begin = 0;
@@ -52,8 +53,14 @@ class TokenMasks {
   void load_all(const Stacks& stacks, std::vector<Configuration>& out);
   const Remembered& look_up(std::span<const Frame> stack);
   void learn(Remembered& entry);
+  bool learn_terminal(Remembered& entry, const Configuration& at);
+  bool learn_free_key(Remembered& entry, const Configuration& at);
+  void keep_lengths(Remembered& entry, const Configuration& at, const Bounds& bounds);
+  void redo_declared_keys(Remembered& entry, const Configuration& at, const Choice& choice);
   void walk(const TokenTrie& trie, const Configuration& from, std::vector<TokenId>& tokens);
-  [[nodiscard]] const GrammarVocabulary::Wide* wide_at(const Configuration& at) const;
+  void walk_below(std::size_t node, const Configuration& from, std::vector<TokenId>& tokens);
+  void walk_nodes(const TokenTrie& trie, std::size_t begin, std::size_t end,
+                  std::vector<TokenId>& tokens);
   [[nodiscard]] int only_byte(std::span<const Configuration> at);
 
   Machine machine_;

@@ -3,10 +3,18 @@
 #include "runtime/base/ensure.hpp"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 #include <utility>
 
 namespace fathom::engine {
+
+const Choice::Edge* Choice::find_edge(std::uint32_t state, unsigned char byte) const {
+  const State& at = states[state];
+  const auto own = std::span(edges).subspan(at.edges_begin, at.edges_end - at.edges_begin);
+  const auto found = std::ranges::lower_bound(own, byte, {}, &Edge::byte);
+  return found != own.end() && found->byte == byte ? &*found : nullptr;
+}
 
 bool Program::allows(const Choice& choice, const Leaf& leaf, std::uint64_t reg,
                      unsigned depth) const {

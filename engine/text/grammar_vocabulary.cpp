@@ -74,7 +74,38 @@ Result<std::shared_ptr<const GrammarVocabulary>> GrammarVocabulary::create(
     for (std::size_t state = Terminal::kStart; state < table.states.size(); ++state)
       made->wide_[t].push_back(made->make_wide(table, static_cast<std::uint8_t>(state)));
   }
+  made->measure_lengths();
   return made;
+}
+
+void GrammarVocabulary::measure_lengths() {
+  const Terminal& table = terminal(TerminalId::string);
+  lengths_.code_points.resize(size());
+  lengths_.closing_mask.resize(mask_words());
+  for (auto& mask : lengths_.at_most) mask.resize(mask_words());
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto token = static_cast<TokenId>(i);
+    std::string_view bytes = bytes_of(token);
+    while (!bytes.empty() && (static_cast<unsigned char>(bytes[0]) & 0xC0) == 0x80)
+      bytes.remove_prefix(1);
+    std::size_t count = 0;
+    std::uint8_t state = Terminal::kStart;
+    for (const char c : bytes) {
+      const std::uint8_t next = table.next(state, static_cast<unsigned char>(c));
+      if (next > Terminal::kDone && table.states[state].boundary) ++count;
+      state = next;
+      if (state <= Terminal::kDone) break;
+    }
+    lengths_.code_points[i] = static_cast<std::uint8_t>(std::min<std::size_t>(count, 255));
+    const std::uint64_t bit = std::uint64_t{1} << (i % 64);
+    if (state == Terminal::kDone) {
+      lengths_.closing.push_back(token);
+      lengths_.closing_mask[i / 64] |= bit;
+      continue;
+    }
+    if (count >= TokenLengths::kShort) lengths_.longer.push_back(token);
+    for (std::size_t n = count; n < TokenLengths::kShort; ++n) lengths_.at_most[n][i / 64] |= bit;
+  }
 }
 
 void GrammarVocabulary::copy_bytes(const VocabularyView& view) {

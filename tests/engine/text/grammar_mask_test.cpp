@@ -28,13 +28,16 @@ const std::vector<GrammarTool>& tools() {
 
 std::vector<std::shared_ptr<const Grammar>> grammars() {
   std::vector<std::shared_ptr<const Grammar>> made;
-  for (const std::string_view schema :
-       {R"({})",
-        R"({"type":"object","properties":{"a":{"type":"string","maxLength":9},
-            "ab":{"type":"number"},"b":{"enum":["x","xy",1,12]}},"required":["ab"],"additionalProperties":true})",
-        R"({"anyOf":[{"type":"string"},{"enum":["true","name"]},{"type":"array",
-            "items":{"anyOf":[{"type":"integer"},{"type":"number"},{"type":"string","minLength":4}]},
-            "minItems":1,"maxItems":9}]})"})
+  constexpr std::string_view kSchemas[] = {
+      R"({})",
+      R"({"type":"object","properties":{"a":{"type":"string","maxLength":9},
+          "ab":{"type":"number"},"b":{"enum":["x","xy",1,12]}},
+          "required":["ab"],"additionalProperties":true})",
+      R"({"type":"array","items":{"type":"string","minLength":3,"maxLength":40}})",
+      R"({"anyOf":[{"type":"string"},{"enum":["true","name"]},{"type":"array",
+          "items":{"anyOf":[{"type":"integer"},{"type":"number"},{"type":"string","minLength":4}]},
+          "minItems":1,"maxItems":9}]})"};
+  for (const std::string_view schema : kSchemas)
     made.push_back(Grammar::json_schema(vocabulary().prepared(), schema).value());
   for (const CallChoice choice : {CallChoice::automatic, CallChoice::required})
     made.push_back(
@@ -106,7 +109,7 @@ TEST_CASE("a copy is a branch: drafts leave no trace", "[engine]") {
 }
 
 TEST_CASE("special tokens and bytes that are no text are never allowed", "[engine]") {
-  const auto grammar = grammars()[3];
+  const auto grammar = grammars()[4];
   const auto mask = mask_of(GrammarState(grammar), vocabulary().size());
   CHECK_FALSE(has_bit(mask, TestVocabulary::kBegin));
   CHECK_FALSE(has_bit(mask, TestVocabulary::kThink));
@@ -127,8 +130,8 @@ TEST_CASE("where there is no choice the text is known in advance", "[engine]") {
     for (const TokenId token : vocabulary().cut(text, dice)) REQUIRE(state.accept(token));
     return state.forced();
   };
-  const auto automatic = grammars()[3];
-  const auto required = grammars()[4];
+  const auto automatic = grammars()[4];
+  const auto required = grammars()[5];
   CHECK(forced_behind(automatic, "").empty());
   CHECK(forced_behind(automatic, "Let me see.\n\n<｜DSML｜") ==
         "tool_calls>\n<｜DSML｜invoke name=\"");
