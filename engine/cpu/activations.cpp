@@ -52,17 +52,22 @@ void pack_tile(WeightFormat format, const Activations& x, std::int64_t first, st
 }  // namespace
 
 PreparedActivations prepare_activations(WeightFormat format, const Activations& x, float* buffer) {
+  prepare_vectors(format, x, {0, x.n}, buffer);
+  return {buffer, x.n, prepared_floats(1, x.cols)};
+}
+
+void prepare_vectors(WeightFormat format, const Activations& x, RowRange vectors, float* buffer) {
+  static_assert(kPrepareGrain % kTileTokens == 0, "a share is made of whole tiles");
   ENSURE(x.cols <= kColsMax, "no matrix of a model has longer rows");
   const std::int64_t stride = prepared_floats(1, x.cols);
   if (x.n > kDirectVectors) {
-    for (std::int64_t t = 0; t < x.n; t += kTileTokens)
-      pack_tile(format, x, t, std::min(kTileTokens, x.n - t), buffer + t * stride);
-    return {buffer, x.n, stride};
+    for (std::int64_t t = vectors.begin; t < vectors.end; t += kTileTokens)
+      pack_tile(format, x, t, std::min(kTileTokens, vectors.end - t), buffer + t * stride);
+    return;
   }
-  for (std::int64_t t = 0; t < x.n; ++t)
+  for (std::int64_t t = vectors.begin; t < vectors.end; ++t)
     for (std::int64_t col = 0; col < x.cols; col += kBlock)
       order_block(format, x.data + t * x.stride + col, x.cols - col, buffer + t * stride + col);
-  return {buffer, x.n, stride};
 }
 
 }  // namespace fathom::engine

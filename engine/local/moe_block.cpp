@@ -62,10 +62,10 @@ void MoeBlock::gather(const Moe& moe, std::int64_t tokens) {
   for (std::int64_t e = 0; e < c_.experts; ++e) {
     const std::int64_t size = group_sizes_[at(e)];
     group_sizes_[at(e)] = row;  // from here on the next free row
-    if (size > 0) groups_.push_back({&moe.experts[at(e)], row, row + size});
+    if (size > 0) groups_.push_back({&moe.experts[at(e)], row, row + size, {}});
     row += size;
   }
-  groups_.push_back({&moe.shared, row, row + tokens});
+  groups_.push_back({&moe.shared, row, row + tokens, {}});
   token_of_.resize(at(row + tokens));
   weight_of_.resize(at(row + tokens));
   row_of_.resize(at(tokens * (k + 1)));
@@ -79,16 +79,26 @@ void MoeBlock::gather(const Moe& moe, std::int64_t tokens) {
   }
 }
 
-/// The input rows of a group, one behind the other.
-PreparedActivations MoeBlock::gathered(const Group& group, WeightFormat format) {
-  const PreparedActivations all = rounded_input_.get(format, products_.pool());
-  if (all.n == 1 || group.end - group.begin == all.n) return all;  // every token, in order
-  float* to = gather_buffer_.get(static_cast<std::int64_t>(token_of_.size()) * all.stride) +
-              group.begin * all.stride;
-  for (std::int64_t row = group.begin; row < group.end; ++row)
-    std::memcpy(to + (row - group.begin) * all.stride, all.data + token_of_[at(row)] * all.stride,
-                at(all.stride) * sizeof(float));
-  return {to, group.end - group.begin, all.stride};
+/// One row for each pair of token and expert, ordered and prepared as the expert's w1 and w3 read
+/// it.
+void MoeBlock::gather_inputs(const Rows& rounded) {
+  const auto rows = static_cast<std::int64_t>(token_of_.size());
+  const std::int64_t width = c_.hidden_size;
+  float* gathered = gather_buffer_.get(rows * width);
+  float* prepared = prepared_buffer_.get(prepared_floats(rows, width));
+  products_.pool().parallel_for(
+      static_cast<std::int64_t>(groups_.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t g = begin; g < end; ++g) {
+          Group& group = groups_[at(g)];
+          for (std::int64_t row = group.begin; row < group.end; ++row)
+            std::memcpy(gathered + row * width, rounded.row(token_of_[at(row)]),
+                        at(width) * sizeof(float));
+          group.input = prepare_activations(
+              group.expert->w1.format,
+              {gathered + group.begin * width, group.end - group.begin, width, width},
+              prepared + prepared_floats(group.begin, width));
+        }
+      });
 }
 
 /// gate_buffer_ = silu(min(gate, limit)) * clamp(up) * weight, rounded as w2 reads it.
@@ -115,34 +125,37 @@ void MoeBlock::run(const Moe& moe, std::span<const BatchToken> tokens, const Row
   std::memcpy(rounded.data, input.data, at(input.n * input.width) * sizeof(float));
   if (numerics_ == Numerics::official)
     kernels().fp8_quantize(rounded.data, rounded.n * rounded.width, kActivationBlock);
-  rounded_input_.reset(rounded.activations());
+  gather_inputs(rounded);
 
   const auto rows = static_cast<std::int64_t>(token_of_.size());
   const std::int64_t width = c_.expert_hidden;
   float* gate = gate_buffer_.get(rows * width);
   float* up = up_buffer_.get(rows * width);
   for (const Group& group : groups_) {
-    const Expert& expert = *group.expert;
-    const PreparedActivations x = gathered(group, expert.w1.format);
-    products_.add({&expert.w1, {0, width}, x, {gate + group.begin * width, width}});
-    products_.add({&expert.w3, {0, width}, x, {up + group.begin * width, width}});
+    products_.add(
+        {&group.expert->w1, {0, width}, group.input, {gate + group.begin * width, width}});
+    products_.add({&group.expert->w3, {0, width}, group.input, {up + group.begin * width, width}});
   }
   products_.run();
   activate();
 
-  const std::int64_t stride = prepared_size(width);
-  float* prepared = hidden_buffer_.get(rows * stride);
+  float* prepared = prepared_buffer_.get(prepared_floats(rows, width));
   float* parts = part_buffer_.get(rows * c_.hidden_size);
-  for (const Group& group : groups_) {
-    const PreparedActivations x =
-        prepare_activations(group.expert->w2.format,
-                            {gate + group.begin * width, group.end - group.begin, width, width},
-                            prepared + group.begin * stride);
+  products_.pool().parallel_for(
+      static_cast<std::int64_t>(groups_.size()), 1, [&](std::int64_t begin, std::int64_t end) {
+        for (std::int64_t g = begin; g < end; ++g) {
+          Group& group = groups_[at(g)];
+          group.input = prepare_activations(
+              group.expert->w2.format,
+              {gate + group.begin * width, group.end - group.begin, width, width},
+              prepared + prepared_floats(group.begin, width));
+        }
+      });
+  for (const Group& group : groups_)
     products_.add({&group.expert->w2,
                    {0, c_.hidden_size},
-                   x,
+                   group.input,
                    {parts + group.begin * c_.hidden_size, c_.hidden_size}});
-  }
   products_.run();
 
   const std::int64_t count = c_.experts_per_token + 1;

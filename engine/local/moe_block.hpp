@@ -32,20 +32,20 @@ class MoeBlock {
     const Expert* expert = nullptr;
     std::int64_t begin = 0;
     std::int64_t end = 0;
+    PreparedActivations input;  ///< of the products in hand
   };
 
   void route(const Moe& moe, std::span<const BatchToken> tokens, const Rows& input);
   void gather(const Moe& moe, std::int64_t tokens);
   void activate();
-  PreparedActivations gathered(const Group& group, WeightFormat format);
+  void gather_inputs(const Rows& rounded);
 
   const ModelConfig& c_;
   const Numerics numerics_;
   ProductRunner& products_;
   PreparedRows plain_input_;
-  PreparedRows rounded_input_;
   FloatBuffer rounded_buffer_, score_buffer_, gather_buffer_, gate_buffer_, up_buffer_,
-      hidden_buffer_, part_buffer_;
+      prepared_buffer_, part_buffer_;
   std::vector<std::int32_t> experts_;  ///< [tokens][experts_per_token]
   std::vector<float> weights_;         ///< likewise
   std::vector<std::int32_t> selection_;

@@ -24,8 +24,6 @@ std::int64_t chunks_of(const Product& product) {
   return (rows + per_chunk - 1) / per_chunk;
 }
 
-constexpr std::int64_t kPrepareGrain = 8;  // vectors
-
 }  // namespace
 
 float* FloatBuffer::get(std::int64_t size) {
@@ -42,17 +40,11 @@ PreparedActivations PreparedRows::get(WeightFormat format, ThreadPool& pool) {
   const auto slot = static_cast<std::size_t>(format);
   if (ready_[slot]) return prepared_[slot];
   ready_[slot] = true;
-  const std::int64_t size = prepared_size(x_.cols);
-  float* buffer = buffers_[slot].get(x_.n * size);
-  const auto prepare = [&](std::int64_t begin, std::int64_t end) {
-    prepare_activations(format, {x_.data + begin * x_.stride, end - begin, x_.cols, x_.stride},
-                        buffer + begin * size);
-  };
-  if (x_.n <= kPrepareGrain)
-    prepare(0, x_.n);
-  else
-    pool.parallel_for(x_.n, kPrepareGrain, prepare);
-  prepared_[slot] = {buffer, x_.n, size};
+  float* buffer = buffers_[slot].get(prepared_floats(x_.n, x_.cols));
+  pool.parallel_for(x_.n, kPrepareGrain, [&](std::int64_t begin, std::int64_t end) {
+    prepare_vectors(format, x_, {begin, end}, buffer);
+  });
+  prepared_[slot] = {buffer, x_.n, prepared_floats(1, x_.cols)};
   return prepared_[slot];
 }
 
