@@ -4,11 +4,19 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/golden_check.hpp"
 
+#include <algorithm>
+#include <cmath>
+#include <iterator>
+
 using namespace fathom;
 using namespace fathom::engine;
 using namespace fathom::test;
 
 namespace {
+
+/// Mean difference of logits of spread one when KV is packed: some choice of experts or entries
+/// differs.
+constexpr double kPackedMeanBound = 0.15;
 
 std::vector<TokenId> tokens_of(std::span<const std::int64_t> ids) {
   return {ids.begin(), ids.end()};
@@ -76,6 +84,78 @@ void check_exact(const Golden& golden) {
   }
 }
 
+/// Our own sets were chosen so that no value lies on an edge of the grid. The last dims of KV are
+/// stored as bf16 here, where the vectors have f32: what that may cost was measured with margin.
+void check_official(const Golden& golden) {
+  const ExpectedTensors expected = read_expected(golden.dir / "expected_q.safetensors");
+  const Result<Weights> weights = Weights::load(golden.dir / "quant");
+  if (!weights) FAIL(weights.error().message);
+  ThreadPool pool(1);
+  Forward forward(*weights, Numerics::official, pool);
+  const std::vector<TokenId> tokens = tokens_of(golden.ids);
+  for (const KvFormat format : {KvFormat::f32, KvFormat::packed}) {
+    LiveKv kv(weights->config, format);
+    const Feed feed{&kv, tokens, LogitRows::all};
+    const auto logits = forward.run(std::span(&feed, 1));
+    REQUIRE(logits);
+    const auto& wanted = expected.at("logits").values;
+    double sum = 0;
+    float worst = 0;
+    for (std::size_t i = 0; i < wanted.size(); ++i) {
+      const float difference = std::abs(wanted[i] - (*logits)[i]);
+      worst = std::max(worst, difference);
+      sum += static_cast<double>(difference);
+    }
+    INFO("mean difference " << sum / static_cast<double>(wanted.size()) << ", worst " << worst);
+    if (format == KvFormat::f32)
+      CHECK(worst <= kLogitBound);
+    else
+      CHECK(sum / static_cast<double>(wanted.size()) <= kPackedMeanBound);
+  }
+}
+
+/// Layer by layer from the recorded inputs: the gate of official numerics.
+void check_official_locally(const Golden& golden) {
+  const ExpectedTensors expected = read_expected(golden.dir / "expected_q.safetensors");
+  const Result<Weights> weights = Weights::load(golden.dir / "quant");
+  if (!weights) FAIL(weights.error().message);
+  ThreadPool pool(1);
+  ProductRunner products(pool);
+  AttentionBlock attention(weights->config, Numerics::official, products);
+  MoeBlock moe(weights->config, Numerics::official, products);
+  LayerLocalCheck check(expected);
+  const ModelConfig& config = weights->config;
+  for (std::int64_t l = 0; l < config.layers + config.mtp_layers; ++l) {
+    const Layer& layer =
+        l < config.layers ? weights->layers[static_cast<std::size_t>(l)] : weights->mtp->layer;
+    const std::int64_t n = check.positions(l);
+    LiveKv kv(config, KvFormat::f32);
+    std::vector<BatchToken> tokens;
+    std::vector<float> attention_in;
+    std::vector<float> moe_in;
+    for (std::int64_t p = 0; p < n; ++p) {
+      const std::int64_t ahead =
+          l < config.layers ? 0 : 1;  // MTP routes by the token behind its position
+      tokens.push_back(
+          {&kv, p, static_cast<TokenId>(golden.ids[static_cast<std::size_t>(p + ahead)])});
+      std::ranges::copy(check.input("attn_in", l, p), std::back_inserter(attention_in));
+      std::ranges::copy(check.input("ffn_in", l, p), std::back_inserter(moe_in));
+    }
+    std::vector<float> out(attention_in.size());
+    const Rows output{out.data(), n, config.hidden_size};
+    attention.begin(tokens);
+    attention.run(layer, l, tokens, {attention_in.data(), n, config.hidden_size}, output);
+    for (std::int64_t p = 0; p < n; ++p)
+      check.compare("attn_out", l, p,
+                    std::span(output.row(p), static_cast<std::size_t>(output.width)));
+    moe.run(layer.moe, tokens, {moe_in.data(), n, config.hidden_size}, output);
+    for (std::int64_t p = 0; p < n; ++p)
+      check.compare("ffn_out", l, p,
+                    std::span(output.row(p), static_cast<std::size_t>(output.width)));
+  }
+  CHECK(check.report() == "");
+}
+
 void check_greedy(const Golden& golden) {
   ThreadPool pool(1);
   const Result<Weights> weights = Weights::load(golden.dir / "quant");
@@ -97,6 +177,16 @@ void check_greedy(const Golden& golden) {
 }
 
 }  // namespace
+
+TEST_CASE("the fast path equals our own vectors in both numerics", "[engine][golden]") {
+  for_each_own_set(check_exact);
+  for_each_own_set(check_official);
+  for_each_own_set(check_greedy);
+}
+
+TEST_CASE("the fast path rounds as the official model does, layer by layer", "[engine][golden]") {
+  with_outside_set("p3-short", check_official_locally);
+}
 
 TEST_CASE("the fast path equals the official model on p1-all", "[engine][golden]") {
   with_outside_set("p1-all", check_exact);
