@@ -392,11 +392,7 @@ void gemm(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, Ma
 template <class Block>
 FATHOM_INLINE void matmul_format(const WeightMatrix& w, RowRange rows, const PreparedActivations& x,
                                  MatrixOutput y) {
-  static_assert(kDirectVectors == 4);
-  if (x.n == 1) return gemv<Block, 1>(w, rows, x, y);
-  if (x.n == 2) return gemv<Block, 2>(w, rows, x, y);
-  if (x.n == 3) return gemv<Block, 3>(w, rows, x, y);
-  if (x.n == 4) return gemv<Block, 4>(w, rows, x, y);
+  if (x.n <= kDirectVectors) return gemv<Block>(w, rows, x, y);
   return gemm<Block>(w, rows, x, y);
 }
 

@@ -10,7 +10,7 @@
 
 namespace fathom::engine {
 
-constexpr std::int64_t kDirectVectors = 4;
+constexpr std::int64_t kDirectVectors = 16;
 constexpr std::int64_t kTileTokens = 6;
 constexpr std::int64_t kGroupTokens = 42 * kTileTokens;
 
