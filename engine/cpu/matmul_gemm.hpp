@@ -253,9 +253,25 @@ struct LaneTile {
     }
   }
 
+  // The next tile's lane lies behind this one's.
+  FATHOM_INLINE static void prefetch_next(const LaneOperands& lane, std::int64_t block) {
+    const float* next = lane.x + (lane.steps + 8 * block) * T;
+#pragma clang loop unroll(full)
+    for (int line = 0; line < (8 * T + 15) / 16; ++line) __builtin_prefetch(next + 16 * line);
+  }
+
+  FATHOM_INLINE void add_plain(const LaneOperands& lane) {
+    for (std::int64_t b = 0; b < lane.steps / 8; ++b) {
+      prefetch_next(lane, b);
+#pragma clang loop unroll(full)
+      for (std::int64_t s = 0; s < 8; ++s) step<false>(lane, 8 * b + s, acc);
+    }
+  }
+
   FATHOM_INLINE void add_scaled(const LaneOperands& lane) {
     for (std::int64_t b = 0; b < lane.steps / 8; ++b) {
       Native part[V][T];
+      prefetch_next(lane, b);
       step<true>(lane, 8 * b, part);
 #pragma clang loop unroll(full)
       for (std::int64_t s = 1; s < 8; ++s) step<false>(lane, 8 * b + s, part);
@@ -291,8 +307,7 @@ struct LaneTile {
     if constexpr (Scaled) {
       tile.add_scaled(lane);
     } else {
-#pragma clang loop unroll_count(4)
-      for (std::int64_t k = 0; k < lane.steps; ++k) step<false>(lane, k, tile.acc);
+      tile.add_plain(lane);
     }
     tile.join(lane, i);
   }

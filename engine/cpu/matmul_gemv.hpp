@@ -99,6 +99,13 @@ struct GemvTile {
                          std::int64_t i) {
     Floats part[R][N];
     Block blocks[R];
+    // The same place of the next R rows: the hardware starts anew with each row and page, and the
+    // decoders leave it no time for that. Behind the last row nothing is read.
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+      for (std::int64_t line = 0; line < Block::kBytes; line += 64)
+        __builtin_prefetch(data + (R + r) * stride + line);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r) blocks[r] = Block(data + r * stride);
 #pragma clang loop unroll(full)
