@@ -32,20 +32,26 @@ void order_block(WeightFormat format, const float* x, std::int64_t left, float* 
   }
 }
 
-// Vectors [first, first + count) to one tile: [lane][block][step][vector].
-void pack_tile(WeightFormat format, const Activations& x, std::int64_t first, std::int64_t count,
-               float* out) {
-  const std::int64_t steps = prepared_floats(1, x.cols) / 16;
+// The vectors of one tile, whose lanes are `lane_stride` apart.
+void pack_tile(WeightFormat format, const Activations& x, float* out, std::int64_t lane_stride) {
   for (std::int64_t col = 0; col < x.cols; col += kBlock) {
     float blocks[kTileTokens][kBlock];
-    for (std::int64_t t = 0; t < count; ++t)
-      order_block(format, x.data + (first + t) * x.stride + col, x.cols - col, blocks[t]);
+    for (std::int64_t t = 0; t < x.n; ++t)
+      order_block(format, x.data + t * x.stride + col, x.cols - col, blocks[t]);
     for (std::int64_t i = 0; i < 16; ++i) {
-      float* to = out + (i * steps + col / 16) * count;
+      float* to = out + i * lane_stride + col / 16 * x.n;
       const std::int64_t lane = lane_in_tree_order(i);
       for (std::int64_t step = 0; step < 8; ++step)
-        for (std::int64_t t = 0; t < count; ++t) *to++ = blocks[t][16 * step + lane];
+        for (std::int64_t t = 0; t < x.n; ++t) *to++ = blocks[t][16 * step + lane];
     }
+  }
+}
+
+void pack_group(WeightFormat format, const Activations& x, float* out) {
+  const std::int64_t steps = prepared_floats(1, x.cols) / 16;
+  for (std::int64_t t = 0; t < x.n; t += kTileTokens) {
+    const std::int64_t n = std::min(kTileTokens, x.n - t);
+    pack_tile(format, {x.data + t * x.stride, n, x.cols, x.stride}, out + t * steps, x.n * steps);
   }
 }
 
@@ -57,12 +63,14 @@ PreparedActivations prepare_activations(WeightFormat format, const Activations& 
 }
 
 void prepare_vectors(WeightFormat format, const Activations& x, RowRange vectors, float* buffer) {
-  static_assert(kPrepareGrain % kTileTokens == 0, "a share is made of whole tiles");
+  static_assert(kPrepareGrain % kGroupTokens == 0, "a share is made of whole tiles");
   ENSURE(x.cols <= kColsMax, "no matrix of a model has longer rows");
   const std::int64_t stride = prepared_floats(1, x.cols);
   if (x.n > kDirectVectors) {
-    for (std::int64_t t = vectors.begin; t < vectors.end; t += kTileTokens)
-      pack_tile(format, x, t, std::min(kTileTokens, vectors.end - t), buffer + t * stride);
+    for (std::int64_t t = vectors.begin; t < vectors.end; t += kGroupTokens)
+      pack_group(format,
+                 {x.data + t * x.stride, std::min(kGroupTokens, vectors.end - t), x.cols, x.stride},
+                 buffer + t * stride);
     return;
   }
   for (std::int64_t t = vectors.begin; t < vectors.end; ++t)

@@ -18,7 +18,6 @@ namespace fathom::engine::FATHOM_ISA {
 
 constexpr std::int64_t kGroupRows = kLanes;  ///< rows that are decoded and turned together
 constexpr std::int64_t kGroupsMax = 4;
-constexpr std::int64_t kGroupTokens = 256;
 constexpr std::int64_t kPackedFloats = 256 * 1024;
 constexpr std::int64_t kScaleFloats = 64 * 1024;
 constexpr std::int64_t kTreeLevels = 4;
@@ -38,16 +37,16 @@ struct PackShape {
     while (shape.floats() > kPackedFloats && shape.lanes > 1) shape.lanes /= 2;
     return shape;
   }
-  [[nodiscard]] FATHOM_INLINE std::int64_t lane_floats() const { return steps * kGroupRows; }
-  [[nodiscard]] FATHOM_INLINE std::int64_t group_floats() const { return lanes * lane_floats(); }
-  [[nodiscard]] FATHOM_INLINE std::int64_t floats() const { return groups * group_floats(); }
+  [[nodiscard]] FATHOM_INLINE std::int64_t group_floats() const { return steps * kGroupRows; }
+  [[nodiscard]] FATHOM_INLINE std::int64_t lane_floats() const { return groups * group_floats(); }
+  [[nodiscard]] FATHOM_INLINE std::int64_t floats() const { return lanes * lane_floats(); }
   [[nodiscard]] FATHOM_INLINE std::int64_t blocks() const { return steps / 8; }
 };
 
 /// Decoded rows and unfinished trees, laid out in the thread's buffer.
 struct Packed {
   PackShape shape;
-  float* weights;  ///< [group][lane of this pass][step][16 rows]
+  float* weights;  ///< [lane of this pass][group][step][16 rows]
   float* scales;   ///< [group][quarter of the lanes][block][16 rows]
   float* tree;     ///< [level][group][vector][16 rows]
 
@@ -58,28 +57,52 @@ struct Packed {
         tree(scales + kScaleFloats) {}
 };
 
-template <int Half, int... Lane>
-FATHOM_INLINE void swap_halves(Ints& a, Ints& b) {
-  const Ints low = __builtin_shufflevector(a, b, ((Lane & Half) ? Lane - Half + 16 : Lane)...);
-  const Ints high = __builtin_shufflevector(a, b, ((Lane & Half) ? Lane + 16 : Lane + Half)...);
-  a = low;
-  b = high;
+// Of each quarter of a and b: the first two lanes alternating, or the last two.
+FATHOM_INLINE Ints low_singles(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29);
+}
+FATHOM_INLINE Ints high_singles(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31);
+}
+FATHOM_INLINE Ints low_pairs(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29);
+}
+FATHOM_INLINE Ints high_pairs(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+}
+// The even or the odd quarters of a, then of b.
+FATHOM_INLINE Ints even_quarters(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);
+}
+FATHOM_INLINE Ints odd_quarters(Ints a, Ints b) {
+  return __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
 }
 
-template <int Half>
-FATHOM_INLINE void transpose_stage(Ints (&v)[kLanes]) {
-#pragma clang loop unroll(full)
-  for (int i = 0; i < kLanes; ++i)
-    if ((i & Half) == 0)
-      swap_halves<Half, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15>(v[i], v[i + Half]);
-}
-
-/// v[i][lane] becomes v[lane][i].
+/// v[i][lane] becomes v[lane][i]: four by four inside the quarters, then the quarters. Only
+/// shuffles that leave their operands alone, or half the time goes into copies.
 FATHOM_INLINE void transpose(Ints (&v)[kLanes]) {
-  transpose_stage<8>(v);
-  transpose_stage<4>(v);
-  transpose_stage<2>(v);
-  transpose_stage<1>(v);
+#pragma clang loop unroll(full)
+  for (int i = 0; i < kLanes; i += 4) {
+    const Ints a = low_singles(v[i], v[i + 1]);
+    const Ints b = high_singles(v[i], v[i + 1]);
+    const Ints c = low_singles(v[i + 2], v[i + 3]);
+    const Ints d = high_singles(v[i + 2], v[i + 3]);
+    v[i] = low_pairs(a, c);
+    v[i + 1] = high_pairs(a, c);
+    v[i + 2] = low_pairs(b, d);
+    v[i + 3] = high_pairs(b, d);
+  }
+#pragma clang loop unroll(full)
+  for (int i = 0; i < 4; ++i) {
+    const Ints a = even_quarters(v[i], v[i + 4]);
+    const Ints b = odd_quarters(v[i], v[i + 4]);
+    const Ints c = even_quarters(v[i + 8], v[i + 12]);
+    const Ints d = odd_quarters(v[i + 8], v[i + 12]);
+    v[i] = even_quarters(a, c);
+    v[i + 4] = even_quarters(b, d);
+    v[i + 8] = odd_quarters(a, c);
+    v[i + 12] = odd_quarters(b, d);
+  }
 }
 
 /// Where the lanes of one pass go: floats from the group's begin, or -1 for those of other passes.
@@ -230,9 +253,25 @@ struct LaneTile {
     }
   }
 
+  // The next tile's lane lies behind this one's.
+  FATHOM_INLINE static void prefetch_next(const LaneOperands& lane, std::int64_t block) {
+    const float* next = lane.x + (lane.steps + 8 * block) * T;
+#pragma clang loop unroll(full)
+    for (int line = 0; line < (8 * T + 15) / 16; ++line) __builtin_prefetch(next + 16 * line);
+  }
+
+  FATHOM_INLINE void add_plain(const LaneOperands& lane) {
+    for (std::int64_t b = 0; b < lane.steps / 8; ++b) {
+      prefetch_next(lane, b);
+#pragma clang loop unroll(full)
+      for (std::int64_t s = 0; s < 8; ++s) step<false>(lane, 8 * b + s, acc);
+    }
+  }
+
   FATHOM_INLINE void add_scaled(const LaneOperands& lane) {
     for (std::int64_t b = 0; b < lane.steps / 8; ++b) {
       Native part[V][T];
+      prefetch_next(lane, b);
       step<true>(lane, 8 * b, part);
 #pragma clang loop unroll(full)
       for (std::int64_t s = 1; s < 8; ++s) step<false>(lane, 8 * b + s, part);
@@ -268,8 +307,7 @@ struct LaneTile {
     if constexpr (Scaled) {
       tile.add_scaled(lane);
     } else {
-#pragma clang loop unroll_count(4)
-      for (std::int64_t k = 0; k < lane.steps; ++k) step<false>(lane, k, tile.acc);
+      tile.add_plain(lane);
     }
     tile.join(lane, i);
   }
@@ -298,7 +336,6 @@ template <class Block>
 void multiply_lane(Packed packed, std::int64_t i, std::int64_t place,
                    const PreparedActivations& x) {
   const PackShape& shape = packed.shape;
-  const std::int64_t padded = shape.steps * kLanes;
   const std::int64_t quarter = Block::kScaleQuarters == 4 ? lane_in_tree_order(i) / 4 : 0;
   LaneOperands lane{.weights = nullptr,
                     .group_stride = shape.group_floats(),
@@ -319,7 +356,7 @@ void multiply_lane(Packed packed, std::int64_t i, std::int64_t place,
                   quarter * shape.blocks() * kGroupRows + in_group;
     for (std::int64_t t = 0; t < x.n; t += kTileTokens) {
       const std::int64_t vectors = x.n - t < kTileTokens ? x.n - t : kTileTokens;
-      lane.x = x.data + t * padded + i * shape.steps * vectors;
+      lane.x = x.data + (i * x.n + t) * shape.steps;
       lane.tree = packed.tree + group * lane.tree_group + t * kGroupRows + in_group;
       if (two) {
         run_lane<Block::kScaled, 2>(lane, i, vectors);
@@ -370,11 +407,7 @@ void gemm(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, Ma
 template <class Block>
 FATHOM_INLINE void matmul_format(const WeightMatrix& w, RowRange rows, const PreparedActivations& x,
                                  MatrixOutput y) {
-  static_assert(kDirectVectors == 4);
-  if (x.n == 1) return gemv<Block, 1>(w, rows, x, y);
-  if (x.n == 2) return gemv<Block, 2>(w, rows, x, y);
-  if (x.n == 3) return gemv<Block, 3>(w, rows, x, y);
-  if (x.n == 4) return gemv<Block, 4>(w, rows, x, y);
+  if (x.n <= kDirectVectors) return gemv<Block>(w, rows, x, y);
   return gemm<Block>(w, rows, x, y);
 }
 

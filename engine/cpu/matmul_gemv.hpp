@@ -1,4 +1,5 @@
-// W x for up to four vectors: every weight is read once, decoded in registers and used at once.
+// W x for up to sixteen vectors: weights are decoded in registers and used at once, and again for
+// each four vectors. Storing them decoded (matmul_gemm.hpp) only pays for more.
 //
 // A block's eight steps are one chain of multiply-adds, so several rows go side by side to fill the
 // units, and their bytes stream from as many places.
@@ -98,6 +99,13 @@ struct GemvTile {
                          std::int64_t i) {
     Floats part[R][N];
     Block blocks[R];
+    // The same place of the next R rows: the hardware starts anew with each row and page, and the
+    // decoders leave it no time for that. Behind the last row nothing is read.
+#pragma clang loop unroll(full)
+    for (int r = 0; r < R; ++r)
+#pragma clang loop unroll(full)
+      for (std::int64_t line = 0; line < Block::kBytes; line += 64)
+        __builtin_prefetch(data + (R + r) * stride + line);
 #pragma clang loop unroll(full)
     for (int r = 0; r < R; ++r) blocks[r] = Block(data + r * stride);
 #pragma clang loop unroll(full)
@@ -170,12 +178,28 @@ void gemv_rows(const WeightMatrix& w, std::int64_t row, const PreparedActivation
     for (int v = 0; v < N; ++v) y.data[v * y.stride + row + r] = sum(tile.acc[r][v]);
 }
 
-template <class Block, int N>
+/// R rows times all of x's vectors, four at a time: from the second time on the rows are in the
+/// first cache.
+template <class Block, int R>
+FATHOM_INLINE void gemv_vectors(const WeightMatrix& w, std::int64_t row, PreparedActivations x,
+                                MatrixOutput y) {
+  for (; x.n >= 4; x.n -= 4) {
+    // Eight chains at a time are enough, and with more the sums leave the registers.
+    for (int r = 0; r < R; r += 2) gemv_rows < Block, R<2 ? R : 2, 4>(w, row + r, x, y);
+    x.data += 4 * x.stride;
+    y.data += 4 * y.stride;
+  }
+  if (x.n == 3) gemv_rows<Block, R, 3>(w, row, x, y);
+  if (x.n == 2) gemv_rows<Block, R, 2>(w, row, x, y);
+  if (x.n == 1) gemv_rows<Block, R, 1>(w, row, x, y);
+}
+
+template <class Block>
 void gemv(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, MatrixOutput y) {
-  constexpr int kRows = N <= 2 ? kGemvRows : kGemvRows / 2;
   std::int64_t row = rows.begin;
-  for (; row + kRows <= rows.end; row += kRows) gemv_rows<Block, kRows, N>(w, row, x, y);
-  for (; row < rows.end; ++row) gemv_rows<Block, 1, N>(w, row, x, y);
+  for (; row + kGemvRows <= rows.end; row += kGemvRows)
+    gemv_vectors<Block, kGemvRows>(w, row, x, y);
+  for (; row < rows.end; ++row) gemv_vectors<Block, 1>(w, row, x, y);
 }
 
 }  // namespace fathom::engine::FATHOM_ISA

@@ -1,16 +1,18 @@
 // How prepared activations lie in memory: what activations.cpp writes and the matmul kernels read.
 //
 // Up to kDirectVectors: vector after vector, each in the order of its format's lanes and steps,
-// [block][step][lane]. More: tiles of kTileTokens vectors (the last has what is left), and in a
-// tile [lane][block][step][vector], the lanes in the order in which the final tree joins them.
+// [block][step][lane]. More: groups of kGroupTokens vectors, in a group [lane][tile][block][step]
+// [vector], so that one lane of all tiles is one stream. A tile has kTileTokens vectors, the last
+// of all what is left, and the lanes are in the order in which the final tree joins them.
 #pragma once
 
 #include <cstdint>
 
 namespace fathom::engine {
 
-constexpr std::int64_t kDirectVectors = 4;
+constexpr std::int64_t kDirectVectors = 16;
 constexpr std::int64_t kTileTokens = 6;
+constexpr std::int64_t kGroupTokens = 42 * kTileTokens;
 
 /// The tree adds lanes l and l + 8, then l + 4, l + 2, l + 1: taken in the order of reversed bits,
 /// each sum is complete before the next is begun.

@@ -17,6 +17,7 @@
 #include <random>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace fathom::engine;
@@ -25,7 +26,9 @@ namespace {
 
 constexpr std::int64_t kSide = 4096;
 constexpr std::int64_t kWeightBytes = std::int64_t{5} << 28;  // 1.25 GiB: no cache has it
-constexpr int kRounds = 7;
+constexpr int kSlices =
+    16;  ///< a sample takes one, so that many are short and one finds a quiet core
+constexpr int kRounds = 5 * kSlices;
 constexpr double kDriftMax = 0.15;
 
 double seconds(const std::function<void()>& work) {
@@ -55,37 +58,17 @@ class Pages {
   std::int64_t bytes_;
 };
 
-/// One thing that is measured: `work` does `units` (bytes or flops) each time.
+/// One thing that is measured: `work(slice)` does `units` (bytes or flops).
 struct Item {
   std::string_view name;
   double units;
-  std::function<void()> work;
-  double best = 0;  ///< units a second
+  std::function<void(int slice)> work;
+  double best = 0;         ///< units a second
+  double best_before = 0;  ///< in the first half of the rounds
 
-  void measure() { best = std::max(best, units / seconds(work)); }
-};
-
-/// Measures a yardstick on both sides of the rounds; ends the program when it moved.
-class Drift {
- public:
-  explicit Drift(Item& yardstick) : yardstick_(yardstick), before_(best_now()) {}
-  void check() const {
-    const double after = best_now();
-    const double change = std::abs(after - before_) / before_;
-    if (change <= kDriftMax) return;
-    std::printf("%s went from %.1f to %.1f G/s: neighbours work here, so nothing is reported\n",
-                yardstick_.name.data(), before_ / 1e9, after / 1e9);
-    std::exit(3);
+  void measure(int round) {
+    best = std::max(best, units / seconds([&] { work(round % kSlices); }));
   }
-
- private:
-  [[nodiscard]] double best_now() const {
-    double best = 0;
-    for (int i = 0; i < 3; ++i) best = std::max(best, yardstick_.units / seconds(yardstick_.work));
-    return best;
-  }
-  Item& yardstick_;
-  double before_;
 };
 
 struct Bench {
@@ -115,20 +98,22 @@ struct Bench {
 };
 
 Item read_item(Bench& bench, ThreadPool& pool, std::string_view name) {
-  return {name, static_cast<double>(kWeightBytes), [&bench, &pool] {
-            constexpr std::int64_t kPart = 1 << 20;
-            pool.parallel_for(kWeightBytes / kPart, 1, [&](std::int64_t begin, std::int64_t end) {
-              volatile auto sink = bench.kernels.read_probe(bench.weights.data() + begin * kPart,
-                                                            (end - begin) * kPart);
+  constexpr std::int64_t kPart = 1 << 18;
+  constexpr std::int64_t kParts = kWeightBytes / kSlices / kPart;
+  return {name, static_cast<double>(kParts * kPart), [&bench, &pool](int slice) {
+            const std::byte* data = bench.weights.data() + slice * kParts * kPart;
+            pool.parallel_for(kParts, 1, [&](std::int64_t begin, std::int64_t end) {
+              volatile auto sink =
+                  bench.kernels.read_probe(data + begin * kPart, (end - begin) * kPart);
               (void)sink;
             });
           }};
 }
 
 Item fma_item(Bench& bench, ThreadPool& pool, std::string_view name) {
-  constexpr std::int64_t kSteps = 200'000;
+  constexpr std::int64_t kSteps = 20'000;
   constexpr std::int64_t kParts = 64;
-  return {name, 2.0 * 16 * 24 * kSteps * kParts, [&bench, &pool] {
+  return {name, 2.0 * 16 * 24 * kSteps * kParts, [&bench, &pool](int) {
             pool.parallel_for(kParts, 1, [&](std::int64_t begin, std::int64_t end) {
               for (; begin < end; ++begin) {
                 volatile float sink = bench.kernels.fma_probe(kSteps);
@@ -138,7 +123,7 @@ Item fma_item(Bench& bench, ThreadPool& pool, std::string_view name) {
           }};
 }
 
-/// All matrices of one format, each times n vectors. Units are stored bytes for n = 1, else flops.
+/// Matrices of one format times n vectors. Units are stored bytes for n = 1, else flops.
 struct Product {
   std::vector<float> buffer;
   std::vector<float> y;
@@ -151,23 +136,58 @@ struct Product {
     y.resize(static_cast<std::size_t>(n * kSide));
     const PreparedActivations view =
         prepare_activations(format, {x.data(), n, kSide, kSide}, aligned);
-    const std::int64_t count = n == 1 ? Bench::matrices(format) : 1;
+    if (n > 1) return many(bench, pool, {format, n, view, name});
+    const std::int64_t count = Bench::matrices(format) / kSlices;
     const double stored = static_cast<double>(kSide * row_bytes(format, kSide)) +
                           (format == WeightFormat::fp4 ? kSide * kSide / 32.0 : 0.0);
-    const double flops = 2.0 * kSide * kSide * static_cast<double>(n);
-    return {name, static_cast<double>(count) * (n == 1 ? stored : flops),
-            [this, &bench, &pool, format, view, count] {
-              for (std::int64_t i = 0; i < count; ++i)
+    return {name, static_cast<double>(count) * stored,
+            [this, &bench, &pool, format, view, count](int slice) {
+              for (std::int64_t i = slice * count; i < (slice + 1) * count; ++i)
                 matmul(pool, bench.kernels, bench.matrix(format, i), view, {y.data(), kSide});
+            }};
+  }
+
+ private:
+  struct Many {
+    WeightFormat format;
+    std::int64_t n;
+    PreparedActivations x;
+    std::string_view name;
+  };
+  /// A quarter of a matrix's rows, so that a sample is short.
+  Item many(Bench& bench, ThreadPool& pool, const Many& of) {
+    constexpr std::int64_t kRows = kSide / 4;
+    return {of.name, 2.0 * kRows * kSide * static_cast<double>(of.n),
+            [this, &bench, &pool, of](int slice) {
+              WeightMatrix w = bench.matrix(of.format, slice);
+              w.rows = kRows;
+              matmul(pool, bench.kernels, w, of.x, {y.data(), kSide});
             }};
   }
 };
 
-void run_rounds(std::vector<Item>& items, std::size_t yardstick) {
-  const Drift drift(items[yardstick]);
-  for (int round = 0; round < kRounds; ++round)
-    for (Item& item : items) item.measure();
-  drift.check();
+/// Ends the program when a yardstick moved while the rest was measured.
+void check_drift(const Item& yardstick, double best_after) {
+  const double change = std::abs(best_after - yardstick.best_before) / yardstick.best_before;
+  if (change <= kDriftMax) return;
+  std::printf("%s went from %.1f to %.1f G/s: neighbours work here, so nothing is reported\n",
+              yardstick.name.data(), yardstick.best_before / 1e9, best_after / 1e9);
+  std::exit(3);
+}
+
+/// `yardsticks` say which items must have been as fast in the second half as in the first.
+void run_rounds(std::vector<Item>& items, const std::vector<std::size_t>& yardsticks) {
+  std::vector<double> after(items.size());
+  for (int round = 0; round < kRounds; ++round) {
+    for (std::size_t i = 0; i < items.size(); ++i) {
+      const double before = std::exchange(items[i].best, 0.0);
+      items[i].measure(round);
+      if (round >= kRounds / 2) after[i] = std::max(after[i], items[i].best);
+      items[i].best = std::max(items[i].best, before);
+      if (round < kRounds / 2) items[i].best_before = items[i].best;
+    }
+  }
+  for (const std::size_t i : yardsticks) check_drift(items[i], after[i]);
 }
 
 void print_share(const Item& item, const Item& of, double goal) {
@@ -190,7 +210,7 @@ void bench_gemv(Bench& bench) {
     items.push_back(bf16.item(bench, *pool, WeightFormat::bf16, 1,
                               single ? "bf16 gemv, 1 thread" : "bf16 gemv, all"));
   }
-  run_rounds(items, 0);
+  run_rounds(items, {0, 4});
   for (std::size_t base : {0u, 4u}) {
     std::printf("%-22s %8.2f G/s\n", items[base].name.data(), items[base].best / 1e9);
     for (std::size_t i = 1; i < 4; ++i)
@@ -211,7 +231,7 @@ void bench_gemm(Bench& bench) {
   items.push_back(bf16.item(bench, bench.one, WeightFormat::bf16, kVectors, "bf16 gemm 512"));
   items.push_back(f32.item(bench, bench.one, WeightFormat::f32, kVectors, "f32 gemm 512"));
   items.push_back(few.item(bench, bench.one, WeightFormat::fp4, 8, "fp4 gemm 8"));
-  run_rounds(items, 0);
+  run_rounds(items, {0});
   std::printf("%-22s %8.2f G/s\n", items[0].name.data(), items[0].best / 1e9);
   for (std::size_t i = 1; i < items.size(); ++i)
     print_share(items[i], items[0], i < 5 ? 0.60 : 0.0);
@@ -233,8 +253,8 @@ void bench_hog(Bench& bench) {
   double one = 0;
   double all = 0;
   for (int round = 0; round < kRounds; ++round) {
-    one += seconds(items[0].work);
-    all += seconds(items[1].work);
+    one += seconds([&] { items[0].work(round % kSlices); });
+    all += seconds([&] { items[1].work(round % kSlices); });
   }
   stop = true;
   std::printf("beside a busy neighbour, all threads / 1: %.2f (means)   goal 0.90\n", one / all);

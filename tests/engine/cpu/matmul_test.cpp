@@ -22,7 +22,7 @@ struct Shape {
 
 // Whole blocks, tails, single blocks, partial scale blocks, more than one group of scales.
 constexpr Shape kShapes[] = {{7, 128}, {131, 256}, {5, 32}, {66, 1024}, {9, 704}, {3, 96}};
-constexpr std::int64_t kCounts[] = {1, 2, 3, 6, 7, 16, 101};
+constexpr std::int64_t kCounts[] = {1, 2, 3, 4, 7, 16, 17, 23, 101};
 
 std::vector<float> canonical(const WeightMatrix& w, const std::vector<float>& x) {
   std::vector<float> y;
