@@ -72,7 +72,7 @@ PreparedActivations prepare_activations(WeightFormat format, const Activations& 
 /// The share of one thread: of all the x.n vectors only [begin, end), begin a multiple of
 /// kPrepareGrain. When all shares are done the buffer is as prepare_activations leaves it.
 void prepare_vectors(WeightFormat format, const Activations& x, RowRange vectors, float* buffer);
-constexpr std::int64_t kPrepareGrain = 24;
+constexpr std::int64_t kPrepareGrain = 252;
 
 /// swiglu: z = silu(min(gate, limit)) * clamp(up, -limit, limit) * factor; a limit of 0 is none.
 struct SwigluOptions {
