@@ -7,8 +7,6 @@
 namespace fathom::engine {
 namespace {
 
-constexpr std::uint32_t kFreeKey = 0x8000'0000;  // in a choice's position: a state of the key table
-
 // Whitespace where JSON allows it, but never without end: at most one line break and kGapBytesMax
 // bytes in a row. The position counts the bytes and remembers the break.
 constexpr std::uint32_t kGapBytesMax = 64;
@@ -25,14 +23,6 @@ std::size_t state_of(std::uint32_t position) { return position == 0 ? Terminal::
 
 // A terminal that is back at its start is the same configuration as one that has just begun.
 std::uint32_t position_of(std::uint8_t state) { return state == Terminal::kStart ? 0 : state; }
-
-const Choice::Edge* find_edge(const Choice& choice, const Choice::State& state,
-                              unsigned char byte) {
-  const auto edges =
-      std::span(choice.edges).subspan(state.edges_begin, state.edges_end - state.edges_begin);
-  const auto found = std::ranges::lower_bound(edges, byte, {}, &Choice::Edge::byte);
-  return found != edges.end() && found->byte == byte ? &*found : nullptr;
-}
 
 }  // namespace
 
@@ -175,7 +165,7 @@ Machine::Outcome Machine::step_choice(Configuration& at, const Choice& choice,
   if ((at.top.position & kFreeKey) != 0)
     return step_free_key(at, choice, at.top.position & ~kFreeKey, byte);
   const Choice::State& state = choice.states[at.top.position];
-  const Choice::Edge* edge = find_edge(choice, state, byte);
+  const Choice::Edge* edge = choice.find_edge(at.top.position, byte);
   if (edge == nullptr) {
     if (choice.free_key != kNoNode) return step_free_key(at, choice, state.key_state, byte);
     if (!state.ends_here) return Outcome::dead;
@@ -275,11 +265,19 @@ bool Machine::may_end(Configuration at) const {
   }
 }
 
-Configuration Machine::behind_terminal(Configuration at) const {
-  at.top.node = program_.nodes[at.top.node].next;
+Configuration Machine::behind(Configuration at, NodeId next) const {
+  at.top.node = next;
   at.top.position = 0;
   settle(at);
   return at;
+}
+
+std::uint8_t Machine::free_key_state(const Configuration& at, const Choice& choice) const {
+  if (choice.free_key == kNoNode || !program_.fits(choice.free_key, at.depth))
+    return Terminal::kDead;
+  if ((at.top.position & kFreeKey) != 0) return static_cast<std::uint8_t>(at.top.position);
+  const std::uint8_t state = choice.states[at.top.position].key_state;
+  return state > Terminal::kDone ? state : Terminal::kDead;
 }
 
 }  // namespace fathom::engine

@@ -10,6 +10,8 @@ namespace fathom::engine {
 
 constexpr std::size_t kConfigurationsMax = 256;  // what is more is forgotten: a stricter grammar
 
+constexpr std::uint32_t kFreeKey = 0x8000'0000;  // in a choice's position: a state of the key table
+
 /// One activation of a rule.
 struct Frame {
   NodeId node = 0;
@@ -59,10 +61,15 @@ class Machine {
   /// Whether the document may end here.
   [[nodiscard]] bool may_end(Configuration configuration) const;
 
-  /// Leaves the terminal at the top as if it were complete.
-  [[nodiscard]] Configuration behind_terminal(Configuration configuration) const;
+  /// With the node at the top complete and `next` to follow.
+  [[nodiscard]] Configuration behind(Configuration configuration, NodeId next) const;
 
-  /// Code points of a string with bounds that are still wanted and still allowed.
+  /// Where a choice that allows other keys stands in the table of TerminalId::key; kDead where no
+  /// other key is possible.
+  [[nodiscard]] std::uint8_t free_key_state(const Configuration& configuration,
+                                            const Choice& choice) const;
+
+  /// Of a terminal that counts its characters; else null.
   [[nodiscard]] const Bounds* bounds_of(const Node& node) const {
     return node.what == 0 ? nullptr : &program_.bounds[node.what - 1];
   }

@@ -2,9 +2,10 @@
 //
 // The mask of several stacks is the union of theirs, so each stack is looked up alone. One that was
 // seen before costs a copy. Otherwise, where its top is a wide terminal, the vocabulary already
-// knows the tokens that stay inside, and only the remainders behind its end are walked; everywhere
-// else the walk dies after a few hundred trie nodes, because structure allows little. Strings near
-// a length limit are the exception: there the whole trie is walked.
+// knows the tokens that stay inside, and only the remainders behind its end are walked. A key that
+// is not declared is such a terminal too, but for the few tokens that complete a declared one. Near
+// a bound of a string's length the tokens are sorted out by their lengths. Everywhere else the walk
+// dies after a few hundred trie nodes, because structure allows little.
 #pragma once
 
 #include "engine/text/grammar_machine.hpp"
@@ -14,8 +15,8 @@
 
 namespace fathom::engine {
 
-constexpr std::size_t kRememberedStacksMax = 1'024;  // then all are forgotten and learnt again
-constexpr std::size_t kListedTokensMax = 2'048;      // a longer list is kept as a mask
+constexpr std::size_t kRememberedStacksMax = 512;  // then all are forgotten and learnt again
+constexpr std::size_t kListedTokensMax = 2'048;    // a longer list is kept as a mask
 constexpr std::size_t kForcedBytesMax = 4'096;
 
 /// Not for use by two threads at once (Grammar holds the lock).
@@ -33,15 +34,16 @@ class TokenMasks {
   [[nodiscard]] bool may_end(const Stacks& stacks);
   [[nodiscard]] std::string forced(const Stacks& stacks);
 
-  /// Trie nodes visited since the start, for benchmarks.
-  [[nodiscard]] std::uint64_t visited() const { return visited_; }
-
  private:
   struct Remembered {
     std::vector<Frame> stack;
     const GrammarVocabulary::Wide* wide = nullptr;  ///< its mask is part of this one
     std::vector<TokenId> tokens;                    ///< beside it
-    std::vector<std::uint64_t> mask;                ///< instead of a long list
+    std::vector<std::uint64_t> mask;                ///< instead of a long list, or of wide
+  };
+  struct Deferred {  ///< a walk of remainders, once the present walk is over
+    const TokenTrie* rest = nullptr;
+    Stacks from;
   };
   struct Level {
     std::size_t begin = 0;
@@ -52,8 +54,16 @@ class TokenMasks {
   void load_all(const Stacks& stacks, std::vector<Configuration>& out);
   const Remembered& look_up(std::span<const Frame> stack);
   void learn(Remembered& entry);
+  bool learn_terminal(Remembered& entry, const Configuration& at);
+  bool learn_free_key(Remembered& entry, const Configuration& at);
+  void keep_lengths(Remembered& entry, const Configuration& at, const Bounds& bounds);
+  void redo_declared_keys(Remembered& entry, const Configuration& at, const Choice& choice);
   void walk(const TokenTrie& trie, const Configuration& from, std::vector<TokenId>& tokens);
-  [[nodiscard]] const GrammarVocabulary::Wide* wide_at(const Configuration& at) const;
+  bool skip_opening(std::size_t node, const Configuration& at, std::vector<TokenId>& tokens);
+  void walk_deferred(std::size_t links, std::vector<TokenId>& tokens);
+  void walk_below(std::size_t node, const Configuration& from, std::vector<TokenId>& tokens);
+  void walk_nodes(const TokenTrie& trie, std::size_t begin, std::size_t end,
+                  std::vector<TokenId>& tokens);
   [[nodiscard]] int only_byte(std::span<const Configuration> at);
 
   Machine machine_;
@@ -61,9 +71,9 @@ class TokenMasks {
   std::unordered_map<std::uint64_t, Remembered> remembered_;
   std::vector<Configuration> walked_;
   std::vector<Level> levels_;
+  std::vector<Deferred> deferred_;
   std::vector<Configuration> here_;
   std::vector<Configuration> there_;
-  std::uint64_t visited_ = 0;
 };
 
 }  // namespace fathom::engine

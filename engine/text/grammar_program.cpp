@@ -3,10 +3,18 @@
 #include "runtime/base/ensure.hpp"
 
 #include <algorithm>
+#include <span>
 #include <tuple>
 #include <utility>
 
 namespace fathom::engine {
+
+const Choice::Edge* Choice::find_edge(std::uint32_t state, unsigned char byte) const {
+  const State& at = states[state];
+  const auto own = std::span(edges).subspan(at.edges_begin, at.edges_end - at.edges_begin);
+  const auto found = std::ranges::lower_bound(own, byte, {}, &Edge::byte);
+  return found != own.end() && found->byte == byte ? &*found : nullptr;
+}
 
 bool Program::allows(const Choice& choice, const Leaf& leaf, std::uint64_t reg,
                      unsigned depth) const {
@@ -203,12 +211,12 @@ Result<> ProgramBuilder::flatten_one(NodeId node, std::size_t depth) {
   };
   const std::size_t own = program_.nodes[node].what;
   for (const NodeId target : targets_[own]) {
-    if (program_.nodes[target].kind != NodeKind::alternatives) {
+    if (program_.nodes[target].kind == NodeKind::alternatives) {
+      TRY(flatten_one(target, depth + 1));
+      for (const NodeId inner : targets_[program_.nodes[target].what]) append(inner);
+    } else {
       append(target);
-      continue;
     }
-    TRY(flatten_one(target, depth + 1));
-    for (const NodeId inner : targets_[program_.nodes[target].what]) append(inner);
     if (flat.size() > kAlternativesMax)
       return fail(ErrorCode::too_large,
                   "more than " + std::to_string(kAlternativesMax) + " alternatives in one place");

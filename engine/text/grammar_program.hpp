@@ -104,6 +104,8 @@ struct Choice {
   std::vector<Leaf> leaves{};
   std::uint32_t rule = 0;     ///< of the guards: an index of Members or of Bounds
   NodeId free_key = kNoNode;  ///< where any other key leads, if others are allowed
+
+  [[nodiscard]] const Edge* find_edge(std::uint32_t state, unsigned char byte) const;
 };
 
 struct Program {

@@ -33,6 +33,7 @@ std::vector<std::shared_ptr<const Grammar>> grammars() {
       R"({"type":"object","properties":{"a":{"type":"string","maxLength":9},
           "ab":{"type":"number"},"b":{"enum":["x","xy",1,12]}},
           "required":["ab"],"additionalProperties":true})",
+      R"({"type":"array","items":{"type":"string","minLength":3,"maxLength":40}})",
       R"({"anyOf":[{"type":"string"},{"enum":["true","name"]},{"type":"array",
           "items":{"anyOf":[{"type":"integer"},{"type":"number"},{"type":"string","minLength":4}]},
           "minItems":1,"maxItems":9}]})"};
@@ -64,6 +65,31 @@ TEST_CASE("the mask is what asking for every token would give", "[engine]") {
         // Again, from what was remembered.
         REQUIRE(mask == mask_of(state, vocabulary().size()));
         REQUIRE(state.accept(random_allowed(mask, dice)));
+      }
+    }
+  }
+}
+
+TEST_CASE("the mask is exact at the size of a real vocabulary", "[engine]") {
+  const TestVocabulary large(129'280);
+  const auto random_token = [&](std::span<const std::uint64_t> mask, Dice& dice) {
+    for (;;)
+      if (const auto token = static_cast<TokenId>(dice.roll(large.size())); has_bit(mask, token))
+        return token;
+  };
+  constexpr std::string_view kSchema =
+      R"({"type":"object","properties":{"name":{"type":"string"},"short":{"type":"string",
+          "maxLength":20}},"additionalProperties":{"type":"array","items":{"type":"string"}}})";
+  Dice dice(3);
+  for (const auto& grammar :
+       {Grammar::json_schema(large.prepared(), kSchema).value(),
+        Grammar::tool_calls(large.prepared(), tools(), {.choice = CallChoice::required}).value()}) {
+    for (int round = 0; round < 3; ++round) {
+      GrammarState state(grammar);
+      for (int step = 0; step < 12 && !state.ended(); ++step) {
+        const auto mask = mask_of(state, large.size());
+        REQUIRE(mask == mask_by_force(state, large.size()));
+        REQUIRE(state.accept(random_token(mask, dice)));
       }
     }
   }
@@ -108,7 +134,7 @@ TEST_CASE("a copy is a branch: drafts leave no trace", "[engine]") {
 }
 
 TEST_CASE("special tokens and bytes that are no text are never allowed", "[engine]") {
-  const auto grammar = grammars()[3];
+  const auto grammar = grammars()[4];
   const auto mask = mask_of(GrammarState(grammar), vocabulary().size());
   CHECK_FALSE(has_bit(mask, TestVocabulary::kBegin));
   CHECK_FALSE(has_bit(mask, TestVocabulary::kThink));
@@ -129,8 +155,8 @@ TEST_CASE("where there is no choice the text is known in advance", "[engine]") {
     for (const TokenId token : vocabulary().cut(text, dice)) REQUIRE(state.accept(token));
     return state.forced();
   };
-  const auto automatic = grammars()[3];
-  const auto required = grammars()[4];
+  const auto automatic = grammars()[4];
+  const auto required = grammars()[5];
   CHECK(forced_behind(automatic, "").empty());
   CHECK(forced_behind(automatic, "Let me see.\n\n<｜DSML｜") ==
         "tool_calls>\n<｜DSML｜invoke name=\"");
