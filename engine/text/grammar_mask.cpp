@@ -3,6 +3,7 @@
 #include "runtime/base/ensure.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace fathom::engine {
 namespace {
@@ -229,10 +230,53 @@ void TokenMasks::redo_declared_keys(Remembered& entry, const Configuration& at,
 
 void TokenMasks::walk(const TokenTrie& trie, const Configuration& from,
                       std::vector<TokenId>& tokens) {
+  const std::size_t links = machine_.links();
   levels_.resize(std::max(levels_.size(), trie.depth_max() + 1));
   walked_.assign(1, from);
-  levels_[0] = {0, 1, machine_.links()};
+  levels_[0] = {0, 1, links};
   walk_nodes(trie, 0, trie.nodes().size(), tokens);
+  walk_deferred(links, tokens);
+}
+
+// Behind a quote that opens an ordinary string or key, the tokens below `node` are known but for
+// their remainders. False where they have to be walked.
+bool TokenMasks::skip_opening(std::size_t node, const Configuration& at,
+                              std::vector<TokenId>& tokens) {
+  if (at.top.position != 0) return false;
+  const Program& program = machine_.program();
+  const Node& top = program.nodes[at.top.node];
+  TerminalId id = TerminalId::string;
+  NodeId next = top.next;
+  if (top.kind == NodeKind::choice) {
+    const Choice& choice = program.choices[top.what];
+    if (!choice.edges.empty() || machine_.free_key_state(at, choice) == Terminal::kDead)
+      return false;
+    id = TerminalId::key;
+    next = choice.free_key;
+  } else if (top.kind != NodeKind::terminal || top.terminal != id) {
+    return false;
+  } else if (const Bounds* bounds = machine_.bounds_of(top)) {
+    if (bounds->min > 0 || bounds->max < vocabulary_.trie().depth_max()) return false;
+  }
+  const GrammarVocabulary::Opening* opening = vocabulary_.opening(id, node);
+  if (opening == nullptr) return false;
+  tokens.insert(tokens.end(), opening->inside.begin(), opening->inside.end());
+  if (!opening->rest.nodes().empty()) {
+    Stacks from;
+    machine_.store(machine_.behind(at, next), from);
+    deferred_.push_back({&opening->rest, std::move(from)});
+  }
+  return true;
+}
+
+// Remainders have no openings of their own, so nothing is deferred again. The first `links` links
+// stay as they are.
+void TokenMasks::walk_deferred(std::size_t links, std::vector<TokenId>& tokens) {
+  const std::vector<Deferred> waiting = std::exchange(deferred_, {});
+  for (const Deferred& one : waiting) {
+    machine_.truncate(links);
+    walk(*one.rest, machine_.load(one.from.frames), tokens);
+  }
 }
 
 // The subtree of `node`, which `from` reaches along the bytes above it.
@@ -240,6 +284,7 @@ void TokenMasks::walk_below(std::size_t node, const Configuration& from,
                             std::vector<TokenId>& tokens) {
   const TokenTrie& trie = vocabulary_.trie();
   const std::size_t above = trie.nodes()[node].depth - 1U;
+  const std::size_t links = machine_.links();
   here_.assign(1, from);
   for (const char byte : vocabulary_.bytes_of(trie.tokens_below(node).front()).substr(0, above)) {
     there_.clear();
@@ -250,14 +295,15 @@ void TokenMasks::walk_below(std::size_t node, const Configuration& from,
   walked_ = here_;
   levels_[above] = {0, walked_.size(), machine_.links()};
   walk_nodes(trie, node, trie.nodes()[node].subtree_end, tokens);
+  walk_deferred(links, tokens);
 }
 
 // Nodes begin … end of the trie, from the configurations of the level above the first of them.
 void TokenMasks::walk_nodes(const TokenTrie& trie, std::size_t begin, std::size_t end,
                             std::vector<TokenId>& tokens) {
   const auto nodes = trie.nodes();
+  const bool whole = &trie == &vocabulary_.trie();  // openings are prepared for its nodes
   for (std::size_t i = begin; i < end;) {
-    ++visited_;
     const std::size_t depth = nodes[i].depth;
     const Level above = levels_[depth - 1];
     walked_.resize(above.end);
@@ -276,7 +322,9 @@ void TokenMasks::walk_nodes(const TokenTrie& trie, std::size_t begin, std::size_
     levels_[depth] = {above.end, walked_.size(), machine_.links()};
     const auto here = trie.tokens_at(i);
     tokens.insert(tokens.end(), here.begin(), here.end());
-    ++i;
+    const bool known = whole && nodes[i].byte == '"' && walked_.size() - above.end == 1 &&
+                       skip_opening(i, walked_.back(), tokens);
+    i = known ? nodes[i].subtree_end : i + 1;
   }
 }
 

@@ -34,15 +34,16 @@ class TokenMasks {
   [[nodiscard]] bool may_end(const Stacks& stacks);
   [[nodiscard]] std::string forced(const Stacks& stacks);
 
-  /// Trie nodes visited since the start, for benchmarks.
-  [[nodiscard]] std::uint64_t visited() const { return visited_; }
-
  private:
   struct Remembered {
     std::vector<Frame> stack;
     const GrammarVocabulary::Wide* wide = nullptr;  ///< its mask is part of this one
     std::vector<TokenId> tokens;                    ///< beside it
     std::vector<std::uint64_t> mask;                ///< instead of a long list, or of wide
+  };
+  struct Deferred {  ///< a walk of remainders, once the present walk is over
+    const TokenTrie* rest = nullptr;
+    Stacks from;
   };
   struct Level {
     std::size_t begin = 0;
@@ -58,6 +59,8 @@ class TokenMasks {
   void keep_lengths(Remembered& entry, const Configuration& at, const Bounds& bounds);
   void redo_declared_keys(Remembered& entry, const Configuration& at, const Choice& choice);
   void walk(const TokenTrie& trie, const Configuration& from, std::vector<TokenId>& tokens);
+  bool skip_opening(std::size_t node, const Configuration& at, std::vector<TokenId>& tokens);
+  void walk_deferred(std::size_t links, std::vector<TokenId>& tokens);
   void walk_below(std::size_t node, const Configuration& from, std::vector<TokenId>& tokens);
   void walk_nodes(const TokenTrie& trie, std::size_t begin, std::size_t end,
                   std::vector<TokenId>& tokens);
@@ -68,9 +71,9 @@ class TokenMasks {
   std::unordered_map<std::uint64_t, Remembered> remembered_;
   std::vector<Configuration> walked_;
   std::vector<Level> levels_;
+  std::vector<Deferred> deferred_;
   std::vector<Configuration> here_;
   std::vector<Configuration> there_;
-  std::uint64_t visited_ = 0;
 };
 
 }  // namespace fathom::engine

@@ -211,12 +211,12 @@ Result<> ProgramBuilder::flatten_one(NodeId node, std::size_t depth) {
   };
   const std::size_t own = program_.nodes[node].what;
   for (const NodeId target : targets_[own]) {
-    if (program_.nodes[target].kind != NodeKind::alternatives) {
+    if (program_.nodes[target].kind == NodeKind::alternatives) {
+      TRY(flatten_one(target, depth + 1));
+      for (const NodeId inner : targets_[program_.nodes[target].what]) append(inner);
+    } else {
       append(target);
-      continue;
     }
-    TRY(flatten_one(target, depth + 1));
-    for (const NodeId inner : targets_[program_.nodes[target].what]) append(inner);
     if (flat.size() > kAlternativesMax)
       return fail(ErrorCode::too_large,
                   "more than " + std::to_string(kAlternativesMax) + " alternatives in one place");

@@ -326,6 +326,13 @@ Result<SchemaCompiler::Members> SchemaCompiler::members(const Json& schema) {
   const Json* properties = find(schema, "properties");
   if (properties != nullptr && !properties->is_object())
     return refuse("'properties' must be an object");
+  const Json* required = find(schema, "required");
+  if (required != nullptr && !required->is_array()) return refuse("'required' must be an array");
+  for (const Json* list : {properties, required})
+    if (list != nullptr && list->size() > kMembersMax)
+      return fail(ErrorCode::too_large,
+                  at_place(std::to_string(list->size()) + " properties are more than " +
+                           std::to_string(kMembersMax)));
   const Json* others = find(schema, "additionalProperties");
   if (others == nullptr) others = find(schema, "unevaluatedProperties");
   if (others == nullptr && properties == nullptr) others = &kAnything;
@@ -333,8 +340,6 @@ Result<SchemaCompiler::Members> SchemaCompiler::members(const Json& schema) {
   if (properties != nullptr)
     for (const auto& [name, property] : properties->items())
       made.declared.push_back({name, &property});
-  const Json* required = find(schema, "required");
-  if (required != nullptr && !required->is_array()) return refuse("'required' must be an array");
   for (const Json& name : required != nullptr ? *required : Json::array()) {
     if (!name.is_string()) return refuse("'required' must hold strings");
     const auto found = std::ranges::find(made.declared, name.get<std::string>(), &Member::name);
@@ -346,10 +351,6 @@ Result<SchemaCompiler::Members> SchemaCompiler::members(const Json& schema) {
       return refuse("'required' names " + name.dump() + ", which 'properties' lacks");
     }
   }
-  if (made.declared.size() > kMembersMax)
-    return fail(ErrorCode::too_large,
-                at_place(std::to_string(made.declared.size()) + " properties are more than " +
-                         std::to_string(kMembersMax)));
   return made;
 }
 
@@ -425,6 +426,10 @@ Result<> SchemaCompiler::split_union(const Json& schemas, Split& into) {
                 at_place("schemas nested deeper than " + std::to_string(kSchemaDepthMax)));
   ++depth_;
   for (const Json& schema : schemas) {
+    // Unlike value() this remembers nothing, and branches may double at every depth.
+    if (++split_branches_ > kSplitBranchesMax)
+      return fail(ErrorCode::too_large,
+                  at_place("more than " + std::to_string(kSplitBranchesMax) + " branches"));
     Split part = TRY(split(schema));
     into.any_text = into.any_text || part.any_text;
     into.texts.insert(into.texts.end(), part.texts.begin(), part.texts.end());

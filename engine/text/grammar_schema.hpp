@@ -13,6 +13,7 @@ namespace fathom::engine {
 
 constexpr std::int64_t kIntegerRangeMax = 1'000;  // integers between bounds are spelled out
 constexpr std::size_t kMembersMax = 4'096;
+constexpr std::size_t kSplitBranchesMax = 4'096;
 
 struct Compiled {
   Program program;
@@ -100,6 +101,7 @@ class SchemaCompiler {
   std::map<const Json*, NodeId> rules_;  ///< reserved before they are compiled: schemas recurse
   std::string place_;
   std::size_t depth_ = 0;
+  std::size_t split_branches_ = 0;
   std::vector<std::string> relaxations_;
 };
 

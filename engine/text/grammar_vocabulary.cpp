@@ -7,6 +7,8 @@
 namespace fathom::engine {
 namespace {
 
+constexpr std::size_t kOpeningNodesMin = 32;  // fewer are walked faster than looked up
+
 bool is_wide(TerminalId id) { return id != TerminalId::integer && id != TerminalId::number; }
 
 bool is_token(TokenId token, const VocabularyView& view) {
@@ -74,6 +76,7 @@ Result<std::shared_ptr<const GrammarVocabulary>> GrammarVocabulary::create(
     for (std::size_t state = Terminal::kStart; state < table.states.size(); ++state)
       made->wide_[t].push_back(made->make_wide(table, static_cast<std::uint8_t>(state)));
   }
+  for (const TerminalId id : {TerminalId::string, TerminalId::key}) made->prepare_openings(id);
   made->measure_lengths();
   return made;
 }
@@ -138,19 +141,16 @@ const GrammarVocabulary::Wide* GrammarVocabulary::wide(TerminalId id, std::size_
   return &states[state - Terminal::kStart];
 }
 
-GrammarVocabulary::Wide GrammarVocabulary::make_wide(const Terminal& table,
-                                                     std::uint8_t state) const {
-  Wide wide;
-  wide.mask.resize(mask_words());
-  const auto allow = [&](std::span<const TokenId> tokens) {
-    for (const TokenId token : tokens)
-      wide.mask[static_cast<std::size_t>(token) / 64] |= std::uint64_t{1} << (token % 64);
-  };
+// Runs the table over a part of the trie: allow() gets the tokens that stay inside or end with it;
+// the others that reach its end come back as a trie of what they go on with.
+template <class Allow>
+TokenTrie GrammarVocabulary::run_terminal(const Terminal& table, std::uint8_t state, Range range,
+                                          Allow allow) const {
   std::vector<TokenTrie::Entry> rest;
   std::vector<std::uint8_t> path(trie_.depth_max() + 1);
-  path[0] = state;
+  path[range.depth] = state;
   const auto nodes = trie_.nodes();
-  for (std::size_t i = 0; i < nodes.size();) {
+  for (std::size_t i = range.begin; i < range.end;) {
     const std::uint8_t next = table.next(path[nodes[i].depth - 1U], nodes[i].byte);
     if (next > Terminal::kDone) {
       path[nodes[i].depth] = next;
@@ -165,8 +165,39 @@ GrammarVocabulary::Wide GrammarVocabulary::make_wide(const Terminal& table,
     }
     i = nodes[i].subtree_end;
   }
-  wide.rest = TokenTrie(std::move(rest));
+  return TokenTrie(std::move(rest));
+}
+
+GrammarVocabulary::Wide GrammarVocabulary::make_wide(const Terminal& table,
+                                                     std::uint8_t state) const {
+  Wide wide;
+  wide.mask.resize(mask_words());
+  wide.rest = run_terminal(
+      table, state, {.end = trie_.nodes().size()}, [&](std::span<const TokenId> tokens) {
+        for (const TokenId token : tokens)
+          wide.mask[static_cast<std::size_t>(token) / 64] |= std::uint64_t{1} << (token % 64);
+      });
   return wide;
+}
+
+void GrammarVocabulary::prepare_openings(TerminalId id) {
+  const auto nodes = trie_.nodes();
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    const Range below{.begin = i + 1, .end = nodes[i].subtree_end, .depth = nodes[i].depth};
+    if (nodes[i].byte != '"' || below.end - below.begin < kOpeningNodesMin) continue;
+    Opening& opening = openings_[static_cast<std::size_t>(id)][i];
+    opening.rest =
+        run_terminal(terminal(id), Terminal::kStart, below, [&](std::span<const TokenId> tokens) {
+          opening.inside.insert(opening.inside.end(), tokens.begin(), tokens.end());
+        });
+  }
+}
+
+const GrammarVocabulary::Opening* GrammarVocabulary::opening(TerminalId id,
+                                                             std::size_t node) const {
+  const auto& known = openings_[static_cast<std::size_t>(id)];
+  const auto found = known.find(node);
+  return found == known.end() ? nullptr : &found->second;
 }
 
 }  // namespace fathom::engine

@@ -1,8 +1,13 @@
 // Measures grammars at DeepSeek's vocabulary size: preparing the vocabulary, compiling, masks and
 // accepting along recorded calls and JSON, each mask beside a memcpy of as many bytes.
 //
-// The vocabulary is made up (bytes, fragments of code and JSON, words, CJK); the real one has fewer
-// tokens with quotes inside. `./dev bench` builds it.
+// The vocabulary is made up (bytes, fragments of code and JSON, words, CJK); how far the real one
+// differs in tokens that hold quotes is not known here. `./dev bench` builds it.
+//
+// On one of two 2.3 GHz Xeon cores, microseconds, p50 and p99, states new to a fresh grammar and
+// states seen before together (goals 5 and 50): tool calls 0.5 and 22, JSON by schema 0.9 and 39,
+// any JSON object 0.9 and 109; a memcpy of a mask 0.16. Compiling four tools 240 (goal 10,000),
+// accepting a token 0.10; preparing the vocabulary 138 ms.
 #include "tests/engine/text/grammar_fixture.hpp"
 
 #include <algorithm>

@@ -262,6 +262,19 @@ TEST_CASE("a tool that cannot be compiled is named", "[engine]") {
   CHECK(error_of({{"x", ""}}, {.calls_max = 33}) == "tool calls: calls_max 33 is not in 1 … 32");
 }
 
+TEST_CASE("a schema that doubles at every depth is refused, not expanded", "[engine]") {
+  Json schema = {{"properties", {{"y", {{"$ref", "#/$defs/d0"}}}}}};
+  for (int i = 0; i < 40; ++i) {
+    const Json next = {{"$ref", "#/$defs/d" + std::to_string(i + 1)}};
+    schema["$defs"]["d" + std::to_string(i)] = {{"anyOf", {next, next}}};
+  }
+  schema["$defs"]["d40"] = {{"type", "integer"}};
+  CHECK(error_of({{"x", schema.dump()}}) == "tool 'x': parameter 'y': more than 4096 branches");
+  // Inside JSON each schema is compiled once.
+  schema["properties"]["y"] = {{"items", {{"$ref", "#/$defs/d0"}}}};
+  CHECK(error_of({{"x", schema.dump()}}).empty());
+}
+
 TEST_CASE("what a tool's grammar does not hold to is listed with the tool", "[engine]") {
   const std::vector<GrammarTool> declared = {
       {"x", R"({"properties":{"y":{"type":"string","maxLength":5},"n":{"minimum":1}}})"}};

@@ -70,6 +70,31 @@ TEST_CASE("the mask is what asking for every token would give", "[engine]") {
   }
 }
 
+TEST_CASE("the mask is exact at the size of a real vocabulary", "[engine]") {
+  const TestVocabulary large(129'280);
+  const auto random_token = [&](std::span<const std::uint64_t> mask, Dice& dice) {
+    for (;;)
+      if (const auto token = static_cast<TokenId>(dice.roll(large.size())); has_bit(mask, token))
+        return token;
+  };
+  constexpr std::string_view kSchema =
+      R"({"type":"object","properties":{"name":{"type":"string"},"short":{"type":"string",
+          "maxLength":20}},"additionalProperties":{"type":"array","items":{"type":"string"}}})";
+  Dice dice(3);
+  for (const auto& grammar :
+       {Grammar::json_schema(large.prepared(), kSchema).value(),
+        Grammar::tool_calls(large.prepared(), tools(), {.choice = CallChoice::required}).value()}) {
+    for (int round = 0; round < 3; ++round) {
+      GrammarState state(grammar);
+      for (int step = 0; step < 12 && !state.ended(); ++step) {
+        const auto mask = mask_of(state, large.size());
+        REQUIRE(mask == mask_by_force(state, large.size()));
+        REQUIRE(state.accept(random_token(mask, dice)));
+      }
+    }
+  }
+}
+
 TEST_CASE("a refused token changes nothing", "[engine]") {
   for (const auto& grammar : grammars()) {
     Dice dice(8);

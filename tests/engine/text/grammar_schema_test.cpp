@@ -209,6 +209,14 @@ TEST_CASE("what cannot be compiled says where and why", "[engine]") {
   std::string deep = "{}";
   for (int i = 0; i < 70; ++i) deep = R"({"type":"array","items":)" + deep + "}";
   CHECK(error_of(deep).ends_with("schemas nested deeper than 64"));
+  Json wide = {{"anyOf", Json::array()}};
+  Json many = {{"required", Json::array()}};
+  for (int i = 0; i < 5'000; ++i) {
+    wide["anyOf"].push_back({{"const", i}});
+    many["required"].push_back(std::to_string(i));
+  }
+  CHECK(error_of(wide.dump()) == "schema: more than 256 alternatives in one place");
+  CHECK(error_of(many.dump()) == "schema: 5000 properties are more than 4096");
   CHECK(error_of(std::string(kSchemaBytesMax + 1, ' ')) ==
         "schema: 1048577 bytes are more than 1048576");
 }
