@@ -1,5 +1,11 @@
 // Measures the tokenizer: bytes a second of code, prose and Chinese, beside memcpy of the same
-// bytes and with the time of the pre-tokenizer alone. `./dev bench engine` runs it.
+// bytes and with the time of the pre-tokenizer alone. Run it in the root of the tree, whose sources
+// it reads: `ninja -C build/release text_bench && build/release/tests/bench/text_bench`.
+//
+// On a 2.3 GHz Xeon core shared with other work, 8,000 merges learned from the same text, medians
+// of 9 rounds, lowest and highest of six runs: code 40 to 58 MB/s, prose 35 to 57, one letter 51 to
+// 80, Chinese of random ideographs 10 to 16: there each piece of 60 bytes is merged from its bytes
+// and no table of whole words helps.
 #include "engine/text/pretokenizer.hpp"
 #include "engine/text/tokenizer.hpp"
 #include "tests/support/bpe_trainer.hpp"
