@@ -180,6 +180,11 @@ void add_generate(Cli& cli) {
   command->add_option("--model", options.model, "Folder of the checkpoint")->required();
   command->add_option("--ids", options.ids, "Token ids in place of a prompt: \"0 5 9\"");
   command->add_flag("--chat", options.chat, "The prompt is a user's message");
+  command->add_flag("--think", options.think, "With --chat: reason before the answer");
+  command->add_option("--effort", options.effort,
+                      "With --think: none, low, high or max, as the profile has it");
+  command->add_option("--profile", options.profile,
+                      "Chat encoding: preview or 0731; by default the checkpoint's");
   command->add_flag_callback(
       "--print-ids", [&] { options.output = GenerateOutput::ids; },
       "Print token ids and nothing else");

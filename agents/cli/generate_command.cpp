@@ -5,6 +5,7 @@
 #include "engine/local/forward.hpp"
 #include "engine/local/scheduler.hpp"
 #include "engine/model/weights.hpp"
+#include "engine/text/chat_encoding.hpp"
 #include "engine/text/tokenizer.hpp"
 #include "runtime/base/text.hpp"
 
@@ -47,19 +48,28 @@ Result<Tokenizer> load_tokenizer(const GenerateOptions& options, const ModelConf
   return tokenizer;
 }
 
+Result<ChatOptions> chat_options(const GenerateOptions& options, const ModelConfig& config) {
+  ChatOptions out;
+  out.profile = config.chat_profile;
+  if (!options.profile.empty()) out.profile = TRY(parse_profile(options.profile));
+  out.mode = options.think ? ThinkingMode::thinking : ThinkingMode::chat;
+  if (!options.effort.empty()) out.reasoning_effort = options.effort;
+  return out;
+}
+
 Result<std::vector<TokenId>> prompt_tokens(const GenerateOptions& options,
-                                           const Tokenizer* tokenizer) {
+                                           const Tokenizer* tokenizer, const ModelConfig& config) {
   if (!options.ids.empty()) return parse_ids(options.ids);
   if (find_invalid_utf8(options.prompt) < options.prompt.size())
     return fail(ErrorCode::bad_data,
                 "the prompt is not valid UTF-8: convert it, for example with iconv -t UTF-8");
   std::vector<TokenId> out;
   if (options.chat) {
-    // One user message without a system text (api.md A.4).
-    return tokenizer->encode_pieces(
-        std::vector<TextPiece>{{TextOrigin::chat_template, "<｜begin▁of▁sentence｜><｜User｜>"},
-                               {TextOrigin::user, options.prompt},
-                               {TextOrigin::chat_template, "<｜Assistant｜></think>"}});
+    ChatMessage message;
+    message.content = options.prompt;
+    const ChatOptions chat = TRY(chat_options(options, config));
+    const ChatPrompt prompt = TRY(encode_chat({message}, chat));
+    return tokenizer->encode_pieces(prompt.pieces);
   }
   out = tokenizer->encode(options.prompt);
   out.insert(out.begin(), tokenizer->bos());
@@ -84,7 +94,7 @@ class Answer {
   }
 
   void end(const GenerationEvent& event, const Timing& timing) {
-    if (stop_ && event.reason != FinishReason::stop) emit(stop_->finish());
+    if (stop_ && event.reason != StopReason::stop) emit(stop_->finish());
     if (options_.output == GenerateOutput::json) {
       nlohmann::ordered_json out = {{"text", text_},
                                     {"ids", ids_},
@@ -192,7 +202,7 @@ Result<> generate(const GenerateOptions& options, Terminal& terminal) {
   Scheduler scheduler(forward, weights.config);
   LiveKv kv = forward.new_kv();
   GenerationRequest request;
-  request.prompt = TRY(prompt_tokens(options, text));
+  request.prompt = TRY(prompt_tokens(options, text, weights.config));
   request.kv = &kv;
   request.sampling = options.sampling;
   request.tokens_max = options.tokens_max;

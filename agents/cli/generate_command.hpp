@@ -20,6 +20,9 @@ struct GenerateOptions {
   std::string prompt;
   std::string ids;  ///< "0 5 9" in place of a prompt; with ids out, no tokenizer is needed
   bool chat = false;
+  bool think = false;   ///< chat: let it reason first
+  std::string effort;   ///< chat with thinking: what the profile knows, "none" when empty
+  std::string profile;  ///< chat encoding; empty: the checkpoint's
   GenerateOutput output = GenerateOutput::text;
   engine::Numerics numerics = engine::Numerics::official;
   engine::SamplingOptions sampling;

@@ -17,17 +17,17 @@ GenerationEvent event_of(RequestId request, GenerationEvent::Kind kind) {
 
 }  // namespace
 
-std::string_view name_of(FinishReason reason) {
+std::string_view name_of(StopReason reason) {
   switch (reason) {
-    case FinishReason::eos:
+    case StopReason::eos:
       return "eos";
-    case FinishReason::stop:
+    case StopReason::stop:
       return "stop";
-    case FinishReason::length:
+    case StopReason::length:
       return "length";
-    case FinishReason::cancelled:
+    case StopReason::cancelled:
       return "cancelled";
-    case FinishReason::failed:
+    case StopReason::failed:
       return "failed";
   }
   return "failed";
@@ -117,14 +117,14 @@ void Scheduler::plan() {
 std::span<const GenerationEvent> Scheduler::step() {
   events_.clear();
   for (const auto& running : running_)
-    if (running->cancelled) finish(*running, FinishReason::cancelled);
+    if (running->cancelled) finish(*running, StopReason::cancelled);
   std::erase_if(running_, [](const auto& running) { return running->finished; });
   if (running_.empty()) return events_;
   plan();
   const auto logits = forward_.run(feeds_);
   if (!logits) {
     // The batch was checked when its requests came: whatever is wrong now is wrong for all of them.
-    for (Running* running : batch_) finish(*running, FinishReason::failed, logits.error());
+    for (Running* running : batch_) finish(*running, StopReason::failed, logits.error());
   } else {
     std::size_t row = 0;
     const auto vocab = static_cast<std::size_t>(c_.vocab_size);
@@ -161,7 +161,7 @@ void Scheduler::consume(Running& running, std::span<const float> logits) {
     const auto sampled = running.sampler.sample({.logits = logits.subspan(row * vocab, vocab),
                                                  .history = running.lookup.tokens(),
                                                  .position = running.lookup.tokens().size()});
-    if (!sampled) return finish(running, FinishReason::failed, sampled.error());
+    if (!sampled) return finish(running, StopReason::failed, sampled.error());
     const bool right = row < drafted && sampled->token == running.feed[row + 1];
     ++taken;
     if (!take(running, *sampled) || !right) break;
@@ -188,16 +188,16 @@ bool Scheduler::take(Running& running, const Sampled& sampled) {
     events_.push_back(std::move(event));
   }
   if (ends) {
-    finish(running, FinishReason::eos);
+    finish(running, StopReason::eos);
   } else if (running.stop && running.stop->push(running.request.token_bytes(token)).stop) {
-    finish(running, FinishReason::stop);
+    finish(running, StopReason::stop);
   } else if (running.generated >= running.request.tokens_max) {
-    finish(running, FinishReason::length);
+    finish(running, StopReason::length);
   }
   return !running.finished;
 }
 
-void Scheduler::finish(Running& running, FinishReason reason, std::optional<Error> error) {
+void Scheduler::finish(Running& running, StopReason reason, std::optional<Error> error) {
   running.finished = true;
   GenerationEvent event = event_of(running.id, GenerationEvent::Kind::finished);
   event.reason = reason;

@@ -26,8 +26,8 @@ namespace fathom::engine {
 
 using RequestId = std::uint64_t;
 
-enum class FinishReason : std::uint8_t { eos, stop, length, cancelled, failed };
-std::string_view name_of(FinishReason reason);
+enum class StopReason : std::uint8_t { eos, stop, length, cancelled, failed };
+std::string_view name_of(StopReason reason);
 
 struct GenerationRequest {
   std::vector<TokenId> prompt;  ///< what follows the KV's position; at least one token
@@ -51,7 +51,7 @@ struct GenerationEvent {
   TokenId token = 0;              ///< token
   float logprob = 0;              ///< token
   std::vector<TokenLogprob> top;  ///< token, when asked for
-  FinishReason reason{};          ///< finished
+  StopReason reason{};            ///< finished
   std::optional<Error> error;     ///< finished with `failed`
   DraftCounts drafts;             ///< finished
 };
@@ -107,7 +107,7 @@ class Scheduler {
   void consume(Running& running, std::span<const float> logits);
   /// False when the request is finished with this token.
   bool take(Running& running, const Sampled& sampled);
-  void finish(Running& running, FinishReason reason, std::optional<Error> error = {});
+  void finish(Running& running, StopReason reason, std::optional<Error> error = {});
 
   Forward& forward_;
   const ModelConfig& c_;

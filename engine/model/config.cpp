@@ -223,7 +223,7 @@ class Reader {
     const json* stages = take(object_, key);
     if (take(object_, "dspark_block_size")) {
       config_.draft = DraftKind::dspark;
-      config_.chat_profile = ChatProfile::v0731;
+      config_.chat_profile = ChatProfile::july_2026;
     } else if (!stages || *stages == 1) {  // the reference's default is one block
       config_.draft = DraftKind::mtp;
       config_.mtp_layers = 1;

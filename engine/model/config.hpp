@@ -2,6 +2,7 @@
 // other.
 #pragma once
 
+#include "engine/text/chat_profile.hpp"
 #include "runtime/base/result.hpp"
 
 #include <cstdint>
@@ -14,9 +15,6 @@ namespace fathom::engine {
 /// How the layers draft tokens ahead: a release has the classic MTP block, DSpark stages or
 /// nothing.
 enum class DraftKind : std::uint8_t { none, mtp, dspark };
-
-/// Which chat encoding the checkpoint was trained with (api.md A.1).
-enum class ChatProfile : std::uint8_t { preview, v0731 };
 
 /// What a layer sees besides its window (the paper's names).
 enum class AttentionKind : std::uint8_t {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include "engine/text/chat.hpp"
+#include "engine/text/chat_profile.hpp"
 #include "engine/text/text_piece.hpp"
 #include "runtime/base/result.hpp"
 
@@ -15,13 +16,6 @@
 #include <vector>
 
 namespace fathom::engine {
-
-/// Which encoder the checkpoint came with: they differ in the texts for reasoning effort. Chosen by
-/// checkpoint, never by the model's name; V4.1 has another format and no profile here.
-enum class ChatProfile : std::uint8_t {
-  preview,   ///< DeepSeek-V4-Pro and -Flash of April 2026
-  july_2026  ///< "0731": V4-Flash-0731, V4-Flash-Vision-Exp
-};
 
 /// "preview" or "0731".
 Result<ChatProfile> parse_profile(std::string_view name);

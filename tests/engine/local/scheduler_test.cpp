@@ -14,7 +14,7 @@ namespace {
 
 struct Outcome {
   std::vector<TokenId> tokens;
-  FinishReason reason{};
+  StopReason reason{};
   std::string error;
   DraftCounts drafts;
   std::vector<std::int64_t> progress;
@@ -107,7 +107,7 @@ TEST_CASE("requests beside each other get what each gets alone", "[engine]") {
   for (std::size_t i = 0; i < requests.size(); ++i) {
     INFO("request " << i);
     CHECK(together[ids[i]].tokens == rig.alone(requests[i]).tokens);
-    CHECK(together[ids[i]].reason == FinishReason::length);
+    CHECK(together[ids[i]].reason == StopReason::length);
     CHECK(kvs[i].position() == static_cast<std::int64_t>(requests[i].prompt.size()) + 29);
   }
 }
@@ -181,7 +181,7 @@ TEST_CASE("a cancelled request ends with the next step", "[engine]") {
   for (int i = 0; i < 3; ++i) Rig::note(outcomes, scheduler.step());
   scheduler.cancel(id);
   Rig::note(outcomes, scheduler.step());
-  CHECK(outcomes[id].reason == FinishReason::cancelled);
+  CHECK(outcomes[id].reason == StopReason::cancelled);
   CHECK(scheduler.idle());
   CHECK(scheduler.step().empty());
   scheduler.cancel(id);
@@ -199,7 +199,7 @@ TEST_CASE("an answer ends at its stop string or at the end of sentence", "[engin
   };
   request.stop = {"<" + std::to_string(tokens[4]) + "><" + std::to_string(tokens[5]) + ">"};
   const Outcome stopped = rig.alone(request);
-  CHECK(stopped.reason == FinishReason::stop);
+  CHECK(stopped.reason == StopReason::stop);
   CHECK(stopped.tokens.size() <= 6);
 
   // Only the end of sentence is allowed to be likely.
@@ -207,7 +207,7 @@ TEST_CASE("an answer ends at its stop string or at the end of sentence", "[engin
   request.stop_at_eos = true;
   request.sampling.logit_bias = {{1, 100}};
   const Outcome ended = rig.alone(request);
-  CHECK(ended.reason == FinishReason::eos);
+  CHECK(ended.reason == StopReason::eos);
   CHECK(ended.tokens.empty());
 }
 

@@ -60,7 +60,7 @@ TEST_CASE("the tail of compress_ratios belongs to draft stages", "[engine]") {
   if (!config) FAIL(config.error().message);
   CHECK(config->draft == DraftKind::dspark);
   CHECK(config->mtp_layers == 0);
-  CHECK(config->chat_profile == ChatProfile::v0731);
+  CHECK(config->chat_profile == ChatProfile::july_2026);
   CHECK(static_cast<std::int64_t>(config->compress_ratios.size()) == config->layers);
 }
 
