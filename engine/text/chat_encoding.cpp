@@ -234,7 +234,7 @@ class Renderer {
 Result<ChatProfile> parse_profile(std::string_view name) {
   if (name == "preview") return ChatProfile::preview;
   if (name == "0731") return ChatProfile::july_2026;
-  return fail(ErrorCode::bad_data, "unknown chat profile '" + to_printable(clip_prefix(name, 40)) +
+  return fail(ErrorCode::usage, "unknown chat profile '" + to_printable(clip_prefix(name, 40)) +
                                        "' (choose preview or 0731)");
 }
 

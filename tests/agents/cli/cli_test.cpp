@@ -30,6 +30,11 @@ TEST_CASE("the version and the help of every command are printed", "[agents][e2e
   CHECK(test::fathom({"--version"}).out == "fathom 0.1.0\n");
   for (const std::vector<std::string>& path : {std::vector<std::string>{},
                                                {"doctor"},
+                                               {"generate"},
+                                               {"model"},
+                                               {"model", "inspect"},
+                                               {"model", "random"},
+                                               {"model", "verify"},
                                                {"trace"},
                                                {"trace", "show"},
                                                {"trace", "tail"},

@@ -18,7 +18,7 @@ TEST_CASE("philox gives the published answers", "[engine]") {
         Words{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
 }
 
-TEST_CASE("a draw is a function of seed and position, in [0, 1) and evenly spread", "[engine]") {
+TEST_CASE("a draw is a function of seed and position, below one and evenly spread", "[engine]") {
   CHECK(uniform_at(1, 2) == uniform_at(1, 2));
   CHECK(uniform_at(1, 2) != uniform_at(2, 1));
   CHECK(uniform_at(1, std::uint64_t{1} << 32) != uniform_at(1, 0));

@@ -1,0 +1,115 @@
+#include "agents/cli/generate_command.hpp"
+
+#include "tests/support/catch.hpp"
+#include "tests/support/golden_model.hpp"
+#include "tests/support/run_program.hpp"
+#include "tests/support/temp_dir.hpp"
+
+#include <nlohmann/json.hpp>
+
+using namespace fathom;
+using test::ProgramResult;
+
+namespace {
+
+std::string joined(std::span<const std::int64_t> ids) {
+  std::string out;
+  for (const std::int64_t id : ids) out += (out.empty() ? "" : " ") + std::to_string(id);
+  return out;
+}
+
+/// A folder with the tiny random model.
+class TinyModel {
+ public:
+  TinyModel() { REQUIRE(test::fathom({"model", "random", path()}).exit_code == 0); }
+
+  [[nodiscard]] std::string path() const { return (dir_ / "tiny").string(); }
+  [[nodiscard]] ProgramResult generate(std::vector<std::string> args) const {
+    args.insert(args.begin(), {"generate", "--model", path()});
+    return test::fathom(args);
+  }
+  void check_failure(const std::vector<std::string>& args, int exit_code,
+                     const std::string& message) const {
+    const ProgramResult result = generate(args);
+    CHECK(result.exit_code == exit_code);
+    CHECK(result.err == "fathom: " + message + "\n");
+    CHECK(result.out.empty());
+  }
+
+ private:
+  test::TempDir dir_;
+};
+
+}  // namespace
+
+TEST_CASE("ids in, the official model's ids out, and nothing else on standard output",
+          "[agents][e2e]") {
+  const test::Golden golden = test::Golden::load("tests/golden/v4/t1-mixed");
+  const auto prompt =
+      std::span(golden.ids).first(static_cast<std::size_t>(golden.greedy.prompt_tokens));
+  const ProgramResult result =
+      test::fathom({"generate", "--model", (golden.dir / "quant").string(), "--ids", joined(prompt),
+                    "--print-ids", "--numerics", "exact", "--temperature", "0", "--ignore-eos",
+                    "--max-tokens", std::to_string(golden.greedy.tokens.size())});
+  CHECK(result.exit_code == 0);
+  CHECK(result.out == joined(golden.greedy.tokens) + "\n");
+  CHECK(result.err.empty());
+}
+
+TEST_CASE("a seed repeats an answer, with drafts and without", "[agents][e2e]") {
+  const TinyModel model;
+  const auto ids = [&](std::vector<std::string> more) {
+    more.insert(more.begin(),
+                {"a a a a a a a a", "--max-tokens", "40", "--ignore-eos", "--print-ids", "--seed"});
+    return model.generate(more).out;
+  };
+  CHECK(ids({"7"}) == ids({"7", "--no-speculation", "--threads", "1"}));
+  CHECK(ids({"7"}) != ids({"8"}));
+}
+
+TEST_CASE("an answer comes as text, or as one JSON object", "[agents][e2e]") {
+  const TinyModel model;
+  const ProgramResult result = model.generate({"--chat", "hello", "--json", "--max-tokens", "5"});
+  CHECK(result.exit_code == 0);
+  const auto json = nlohmann::json::parse(result.out);
+  CHECK(json.at("ids").size() == json.at("completion_tokens").get<std::size_t>());
+  CHECK(json.at("finish_reason") == "length");
+  const ProgramResult text = model.generate({"--chat", "hello", "--max-tokens", "5", "--stats"});
+  CHECK(text.out.ends_with("\n"));
+  CHECK(text.err.find("tokens/s") != std::string::npos);
+}
+
+TEST_CASE("what generate cannot do is said in one line before any work", "[agents][e2e]") {
+  const TinyModel model;
+  model.check_failure({}, 64, "give a prompt, or token ids with --ids \"0 5 9\"");
+  model.check_failure({"--ids", "1 x"}, 64, "--ids: 'x' is not a token id");
+  model.check_failure({"--ids", "1 9999"}, 64, "--ids: 9999 is not in the vocabulary of 512");
+  model.check_failure({"hi", "--temperature", "9"}, 64, "temperature: 9 is not in 0 … 2");
+  model.check_failure({"--chat", "hi", "--profile", "foo"}, 64,
+                      "unknown chat profile 'foo' (choose preview or 0731)");
+  model.check_failure({"\xff"}, 65,
+                      "the prompt is not valid UTF-8: convert it, for example with iconv -t UTF-8");
+  CHECK(model.generate({std::string(70000, 'x')}).err ==
+        "fathom: the prompt has 70001 tokens: the model's context is 65536, and an answer needs "
+        "room\n");
+}
+
+TEST_CASE("a checkpoint is described, verified, and not overwritten", "[agents][e2e]") {
+  const TinyModel model;
+  const auto inspected =
+      nlohmann::json::parse(test::fathom({"model", "inspect", model.path(), "--json"}).out);
+  CHECK(inspected.at("layers").at("csa") == 2);
+  CHECK(inspected.at("kv_bytes").at("1M") > inspected.at("kv_bytes").at("8k"));
+  CHECK(test::fathom({"model", "inspect", model.path()}).out.find("kv") != std::string::npos);
+  const auto verified =
+      nlohmann::json::parse(test::fathom({"model", "verify", model.path(), "--json"}).out);
+  CHECK(verified.at("ok") == true);
+  CHECK(verified.at("fingerprint").get<std::string>().size() == 32);
+  const ProgramResult again = test::fathom({"model", "random", model.path()});
+  CHECK(again.exit_code == 69);
+  CHECK(again.err ==
+        "fathom: " + model.path() + ": exists and is not empty: choose another folder\n");
+  CHECK(test::fathom({"model", "random", "--shape", "tniy", "/tmp/x"}).err ==
+        "fathom: unknown shape 'tniy' (did you mean 'tiny'?)\n");
+  CHECK(test::fathom({"model", "inspect", "/nonexistent"}).exit_code == 66);
+}
