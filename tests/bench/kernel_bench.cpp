@@ -1,7 +1,7 @@
 // Measures the kernels of engine/cpu as shares of what this machine can do, in one run:
-// `kernel_bench [gemv|gemm|hog …]`, by default all. Shares are of the best of the rounds, in which
-// the yardsticks take their turns with what is measured. Nothing is reported when a yardstick
-// changed by more than 15 % meanwhile: then a neighbour was measured.
+// `./dev bench engine`, or `kernel_bench [gemv|gemm|hog …]`, by default all. Shares are of the best
+// of the rounds, in which the yardsticks take their turns with what is measured. Nothing is
+// reported when a yardstick changed by more than 15 % meanwhile: then a neighbour was measured.
 #include "engine/cpu/cpu_info.hpp"
 #include "engine/cpu/kernels.hpp"
 #include "engine/cpu/matmul.hpp"
