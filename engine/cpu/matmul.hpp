@@ -6,9 +6,9 @@
 
 namespace fathom::engine {
 
-/// Rows that one chunk of a parallel product should have: enough that taking it costs nothing, few
-/// enough that the threads end together.
-std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n);
+/// Rows that one chunk of a product of n vectors on `threads` should have: enough that taking it
+/// costs nothing, few enough that the threads end together.
+std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n, unsigned threads);
 
 /// y = W x on the pool's threads; the same bits as matmul_rows over all rows.
 void matmul(ThreadPool& pool, const Kernels& kernels, const WeightMatrix& w,

@@ -76,6 +76,8 @@ struct RowScales<Fp4Block> {
 };
 
 template <>
+struct RowScales<InnerFp4Block> : RowScales<Fp4Block> {};
+template <>
 struct RowScales<Bf16Block> {
   FATHOM_INLINE void load(const WeightMatrix&, std::int64_t, std::int64_t) {}
 };
@@ -137,7 +139,7 @@ struct GemvTile {
 /// The last, partial block of `rows` rows, with zeros behind it.
 template <class Block>
 struct TailBlocks {
-  alignas(64) std::byte bytes[kGemvRows][Block::kBytes] = {};
+  alignas(64) std::byte bytes[kGemvRows + 1][Block::kBytes] = {};  // InnerFp4Block reads on
 
   FATHOM_INLINE TailBlocks(const std::byte* from, std::int64_t stride, int rows,
                            std::int64_t count) {
@@ -197,8 +199,13 @@ FATHOM_INLINE void gemv_vectors(const WeightMatrix& w, std::int64_t row, Prepare
 template <class Block>
 void gemv(const WeightMatrix& w, RowRange rows, const PreparedActivations& x, MatrixOutput y) {
   std::int64_t row = rows.begin;
-  for (; row + kGemvRows <= rows.end; row += kGemvRows)
-    gemv_vectors<Block, kGemvRows>(w, row, x, y);
+  for (; row + kGemvRows <= rows.end; row += kGemvRows) {
+    if (row + kGemvRows < w.rows) {
+      gemv_vectors<typename InnerBlock<Block>::Type, kGemvRows>(w, row, x, y);
+    } else {
+      gemv_vectors<Block, kGemvRows>(w, row, x, y);
+    }
+  }
   for (; row < rows.end; ++row) gemv_vectors<Block, 1>(w, row, x, y);
 }
 

@@ -126,6 +126,23 @@ struct Fp4Block {
   }
 };
 
+/// The same of a block with at least three bytes of the matrix behind it. Loaded again from one,
+/// two and three bytes on, half of the shifts are loads, of which there are more to be had: 15.0 to
+/// 16.9 GB/s of weights from the second cache.
+struct InnerFp4Block {
+  static constexpr std::int64_t kBytes = 64;
+  static constexpr std::int64_t kScaleQuarters = 4;
+  static constexpr bool kScaled = true;
+  const std::byte* from;
+
+  InnerFp4Block() = default;
+  FATHOM_INLINE explicit InnerFp4Block(const std::byte* block) : from(block) {}
+  [[nodiscard]] FATHOM_INLINE Pair pair(int p) const {
+    const Ints codes = load<Ints>(from + p);
+    return {fp4_lanes(codes), fp4_lanes(codes >> 4)};
+  }
+};
+
 struct Fp8Block {
   static constexpr std::int64_t kBytes = 128;
   static constexpr std::int64_t kScaleQuarters = 1;
@@ -161,6 +178,16 @@ struct F32Block {
   [[nodiscard]] FATHOM_INLINE Pair pair(int p) const {
     return {load(from + 128 * p), load(from + 128 * p + 64)};
   }
+};
+
+/// How blocks of rows that are not the last of their matrix are read.
+template <class Block>
+struct InnerBlock {
+  using Type = Block;
+};
+template <>
+struct InnerBlock<Fp4Block> {
+  using Type = InnerFp4Block;
 };
 
 }  // namespace fathom::engine::FATHOM_ISA

@@ -118,7 +118,6 @@ const std::vector<ThirdParty>& third_parties() {
       {"Landlock", {"linux/landlock.h"}, {"sandbox/*.cpp"}},
       {"Boost.Process", {"boost/process.hpp", "boost/process/**"}, {"sandbox/*.cpp"}},
       {"PCRE2", {"pcre2.h", "pcre2posix.h"}, {"engine/text/*.cpp"}},
-      {"Highway", {"hwy/**"}, {"engine/**"}},
       {"CUDA",
        {"cuda.h", "cuda_*.h", "cuda/**", "cublas*.h", "cub/**", "thrust/**", "nvrtc.h", "mma.h"},
        {"engine/cuda/**"}},

@@ -71,7 +71,6 @@ TEST_CASE("each third party is confined to its place", "[tests]") {
   CHECK_FALSE(may_use("tools/test_report.cpp", "yaml-cpp/yaml.h"));
   CHECK(may_use("tools/git.cpp", "git2.h"));
   CHECK_FALSE(may_use("tools/shell.cpp", "git2.h"));
-  CHECK(may_use("engine/cpu/kernels_avx2.hpp", "hwy/highway.h"));
   CHECK_FALSE(may_use("engine/cpu/reference.cpp", "cuda_runtime.h"));
   CHECK_FALSE(may_use("tools/shell.cpp", "boost/process/child.hpp"));
   CHECK(may_use("tests/tools/shell_test.cpp", "git2.h"));

@@ -33,12 +33,6 @@ bool is_test_case(std::string_view name) {
          name == "SCENARIO";
 }
 
-// Highway compiles such a header once per instruction set: its guard lets it in again.
-bool is_included_again_on_purpose(std::span<const Token> code) {
-  return std::ranges::any_of(code,
-                             [](const Token& token) { return token.text == "HWY_TARGET_TOGGLE"; });
-}
-
 bool is_pair(std::span<const Token> code, std::size_t at, std::string_view first,
              std::string_view second) {
   return at + 1 < code.size() && code[at].text == first && code[at + 1].text == second;
@@ -86,7 +80,7 @@ Findings check_header(const SourceFile& file) {
   Findings findings;
   if (!is_header(file.path)) return findings;
   const std::vector<Token> code = without_comments(lex(file.text));
-  bool guarded = is_included_again_on_purpose(code);
+  bool guarded = false;
   for (std::size_t i = 0; i < code.size(); ++i) {
     if (code[i].in_directive && is_pair(code, i, "pragma", "once")) guarded = true;
     if (!code[i].in_directive && is_pair(code, i, "using", "namespace"))
