@@ -70,7 +70,6 @@ void Forward::collect(std::span<const Feed> feeds, bool mtp) {
       for (std::int64_t row = end - count; row < end; ++row) wanted_.push_back(row);
     if (feed.logits == LogitRows::last && count > 0) wanted_.push_back(end - 1);
   }
-  buffer_tokens_ = std::max(buffer_tokens_, static_cast<std::int64_t>(tokens_.size()));
 }
 
 void Forward::embed(TokenId token, float* out) const {

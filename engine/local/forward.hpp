@@ -63,9 +63,6 @@ class Forward {
                                       std::int64_t position, std::span<const float>)>;
   void observe(Observer observer) { observer_ = std::move(observer); }
 
-  /// Memory held for intermediate values.
-  [[nodiscard]] std::int64_t tokens_in_buffers() const { return buffer_tokens_; }
-
  private:
   Result<> check(std::span<const Feed> feeds, bool mtp) const;
   void collect(std::span<const Feed> feeds, bool mtp);
@@ -84,7 +81,6 @@ class Forward {
   AttentionBlock attention_;
   MoeBlock moe_;
   Observer observer_;
-  std::int64_t buffer_tokens_ = 0;
 
   std::vector<BatchToken> tokens_;
   std::vector<std::int64_t> wanted_;  ///< rows whose logits are wanted

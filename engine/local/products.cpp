@@ -32,10 +32,6 @@ float* FloatBuffer::get(std::int64_t size) {
   return lines_.empty() ? nullptr : lines_.front().values;
 }
 
-std::int64_t FloatBuffer::bytes() const {
-  return static_cast<std::int64_t>(lines_.size() * sizeof(Line));
-}
-
 PreparedActivations PreparedRows::get(WeightFormat format, ThreadPool& pool) {
   const auto slot = static_cast<std::size_t>(format);
   if (ready_[slot]) return prepared_[slot];

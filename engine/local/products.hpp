@@ -24,7 +24,6 @@ class FloatBuffer {
  public:
   /// At least `size` floats; what was there is lost when it grows.
   float* get(std::int64_t size);
-  [[nodiscard]] std::int64_t bytes() const;
 
  private:
   struct alignas(64) Line {

@@ -12,15 +12,18 @@ constexpr float kFp8Floor = 1e-4F;
 constexpr float kFp4Floor = 6.0F * 0x1p-126F;
 constexpr std::array<float, 8> kE2m1 = {0.0F, 0.5F, 1.0F, 1.5F, 2.0F, 3.0F, 4.0F, 6.0F};
 
+/// NaN when one is among them.
 float amax(std::span<const float> block, float floor) {
   float out = floor;
-  for (float value : block) out = std::max(out, std::abs(value));
+  for (float value : block)
+    if (!(std::abs(value) <= out)) out = std::isnan(out) ? out : std::abs(value);
   return out;
 }
 
 /// ceil(log2(x)) + 127 for a positive x, read from its exponent: one more when any mantissa bit is
 /// set.
 std::uint8_t ceil_log2_code(float x) {
+  if (!std::isfinite(x)) return 255;
   const auto bits = std::bit_cast<std::uint32_t>(x);
   return static_cast<std::uint8_t>((bits >> 23) + ((bits & 0x7fffff) != 0 ? 1 : 0));
 }

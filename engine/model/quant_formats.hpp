@@ -38,7 +38,7 @@ float from_e8m0(std::uint8_t code);
 
 /// The power of two 2^ceil(log2(max(|x|, floor) / grid_max)) as an e8m0 code, from the bits of the
 /// f32 product with 1/grid_max, as the official kernels do. `floor` is 1e-4 for FP8 and 6 * 2^-126
-/// for FP4.
+/// for FP4. 255 (NaN) where a value is not finite: then the whole block becomes NaN.
 std::uint8_t fp8_scale(std::span<const float> block);
 std::uint8_t fp4_scale(std::span<const float> block);
 

@@ -7,7 +7,6 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <span>
@@ -16,11 +15,6 @@
 namespace fathom::test {
 
 namespace fs = std::filesystem;
-
-fs::path vectors_dir() {
-  const char* dir = std::getenv("FATHOM_VECTORS");
-  return dir ? dir : "../shared/vectors";
-}
 
 std::vector<std::string> golden_sets(const fs::path& dir) {
   std::vector<std::string> out;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine/model/safetensors.hpp"
+#include "tests/support/vectors.hpp"
 
 #include <cstdint>
 #include <filesystem>
@@ -14,9 +15,6 @@
 #include <vector>
 
 namespace fathom::test {
-
-/// $FATHOM_VECTORS or its default; it need not exist.
-std::filesystem::path vectors_dir();
 
 /// Names of the sets in `dir`, sorted.
 std::vector<std::string> golden_sets(const std::filesystem::path& dir);

@@ -1,7 +1,7 @@
 #include "tests/engine/cpu/canonical.hpp"
 
-#include "engine/cpu/float_codes.hpp"
 #include "engine/cpu/scalar_math.hpp"
+#include "engine/model/quant_formats.hpp"
 
 #include <cmath>
 
@@ -35,7 +35,7 @@ void fill_floats(OwnedMatrix& matrix, std::mt19937_64& random) {
   const std::int64_t count = matrix.view.rows * matrix.view.cols;
   for (std::int64_t i = 0; i < count; ++i) {
     const float value = random_float(random);
-    const std::uint16_t word = bf16_encode(value);
+    const std::uint16_t word = to_bf16(value);
     if (wide) {
       std::memcpy(matrix.data.data() + 4 * i, &value, 4);
     } else {
@@ -94,11 +94,11 @@ float weight_code(const WeightMatrix& w, std::int64_t row, std::int64_t col) {
     case WeightFormat::f32:
       return word_at<float>(w, index);
     case WeightFormat::bf16:
-      return bf16_decode(word_at<std::uint16_t>(w, index));
+      return from_bf16(word_at<std::uint16_t>(w, index));
     case WeightFormat::fp8:
-      return e4m3_decode(byte_at(w, index));
+      return from_e4m3(byte_at(w, index));
     case WeightFormat::fp4:
-      return e2m1_decode(static_cast<std::uint8_t>(byte_at(w, index / 2) >> (index % 2 * 4)));
+      return from_e2m1(static_cast<std::uint8_t>(byte_at(w, index / 2) >> (index % 2 * 4)));
   }
   return 0;
 }

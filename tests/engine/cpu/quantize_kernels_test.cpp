@@ -1,7 +1,7 @@
 #include "engine/cpu/quantize_kernels.hpp"
 
-#include "engine/cpu/float_codes.hpp"
 #include "engine/cpu/scalar_math.hpp"
+#include "engine/model/quant_formats.hpp"
 #include "tests/engine/cpu/canonical.hpp"
 #include "tests/support/catch.hpp"
 
@@ -18,29 +18,13 @@ namespace {
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
-float largest(std::span<const float> x) {
-  float result = 0;
-  for (float value : x) result = std::max(result, std::fabs(value));
-  return result;
-}
-
-// The definition of v4-spec §4.1, one value at a time.
-template <class Scale, class Encode, class Decode>
-std::vector<float> quantized(std::vector<float> x, std::size_t block, Scale scale_of, Encode encode,
-                             Decode decode) {
-  for (std::size_t i = 0; i < x.size(); i += block) {
-    const std::span<float> part(x.data() + i, std::min(block, x.size() - i));
-    const float scale = e8m0_to_float(scale_of(largest(part)));
-    for (float& value : part) value = decode(encode(value / scale)) * scale;
-  }
+std::vector<float> fp8_quantized(std::vector<float> x, std::size_t block) {
+  round_to_fp8(x, block);
   return x;
 }
-
-std::vector<float> fp8_quantized(const std::vector<float>& x, std::size_t block) {
-  return quantized(x, block, fp8_scale, e4m3_encode, e4m3_decode);
-}
-std::vector<float> fp4_quantized(const std::vector<float>& x) {
-  return quantized(x, 32, fp4_scale, e2m1_encode, e2m1_decode);
+std::vector<float> fp4_quantized(std::vector<float> x) {
+  round_to_fp4(x);
+  return x;
 }
 
 // Sizes from far below to far above the formats' ranges.
@@ -55,19 +39,19 @@ std::vector<float> many_sizes(std::int64_t n) {
 
 TEST_CASE("e4m3 and e2m1 codes decode and encode to themselves", "[engine]") {
   for (int code = 0; code < 256; ++code) {
-    const float value = e4m3_decode(static_cast<std::uint8_t>(code));
+    const float value = from_e4m3(static_cast<std::uint8_t>(code));
     if ((code & 0x7f) == 0x7f) {
       CHECK(std::isnan(value));
     } else {
-      CHECK(e4m3_encode(value) == code);
+      CHECK(to_e4m3(value) == code);
     }
   }
   for (int code = 0; code < 16; ++code)
-    CHECK(e2m1_encode(e2m1_decode(static_cast<std::uint8_t>(code))) == code);
-  CHECK(e4m3_decode(0x7e) == 448);
-  CHECK(e4m3_decode(0x01) == 0x1p-9f);
-  CHECK(e4m3_encode(1e9f) == 0x7e);
-  CHECK(e4m3_encode(kNan) == 0x7f);
+    CHECK(to_e2m1(from_e2m1(static_cast<std::uint8_t>(code))) == code);
+  CHECK(from_e4m3(0x7e) == 448);
+  CHECK(from_e4m3(0x01) == 0x1p-9f);
+  CHECK(to_e4m3(1e9f) == 0x7e);
+  CHECK(to_e4m3(kNan) == 0x7f);
 }
 
 TEST_CASE("quantising equals the definition on every instruction set", "[engine]") {
@@ -113,8 +97,7 @@ TEST_CASE("a stored KV entry decodes to the quantised values, bit for bit", "[en
     std::vector<float> x = random_vectors(1, shape.dims(), 61);
     std::vector<float> expected = fp8_quantized(x, 64);
     for (std::int64_t i = shape.fp8_dims; i < shape.dims(); ++i)
-      expected[static_cast<std::size_t>(i)] =
-          bf16_decode(bf16_encode(x[static_cast<std::size_t>(i)]));
+      expected[static_cast<std::size_t>(i)] = from_bf16(to_bf16(x[static_cast<std::size_t>(i)]));
     const auto size = static_cast<std::size_t>(kv_entry_bytes(KvFormat::packed, shape));
     std::vector<std::byte> first;
     for (const Kernels* kernels : all_kernels()) {
@@ -165,7 +148,7 @@ TEST_CASE("a stored index key decodes to the quantised values", "[engine]") {
         const auto byte = std::to_integer<std::uint8_t>(key[i / 2]);
         const float scale =
             e8m0_to_float(std::to_integer<std::uint8_t>(key[x.size() / 2 + i / 32]));
-        CHECK(e2m1_decode(static_cast<std::uint8_t>(byte >> (i % 2 * 4))) * scale == y[i]);
+        CHECK(from_e2m1(static_cast<std::uint8_t>(byte >> (i % 2 * 4))) * scale == y[i]);
       }
     }
   }
