@@ -80,6 +80,7 @@ void LiveKv::advance_mtp(std::int64_t tokens) {
   mtp_position_ += tokens;
   ENSURE(mtp_position_ <= position_, "MTP follows the main model");
   trim(layer(main_layers_), mtp_position_);
+  streams_.drop_before(mtp_position_ - kRollbackTokensMax);
 }
 
 std::int64_t LiveKv::rollback_max() const { return position_ - floor_; }

@@ -161,17 +161,21 @@ void Scheduler::consume(Running& running, std::span<const float> logits) {
     const auto sampled = running.sampler.sample({.logits = logits.subspan(row * vocab, vocab),
                                                  .history = running.lookup.tokens(),
                                                  .position = running.lookup.tokens().size()});
-    if (!sampled) return finish(running, StopReason::failed, sampled.error());
+    if (!sampled) {
+      finish(running, StopReason::failed, sampled.error());
+      break;
+    }
     const bool right = row < drafted && sampled->token == running.feed[row + 1];
     ++taken;
     if (!take(running, *sampled) || !right) break;
   }
   if (drafted == 0) return;
   // The KV holds all tokens but the last one, drafted or not.
-  const auto wrong = static_cast<std::int64_t>(drafted + 1 - taken);
+  const std::size_t kept = std::max<std::size_t>(taken, 1);
+  const auto wrong = static_cast<std::int64_t>(drafted + 1 - kept);
   ENSURE(running.request.kv->rollback(wrong).has_value(),
          "drafts are fewer than what can be taken back");
-  running.policy.verified(drafted, taken - 1);
+  running.policy.verified(drafted, kept - 1);
   if (running.finished) events_.back().drafts = running.policy.counts();
 }
 

@@ -58,9 +58,13 @@ struct GenerationEvent {
 
 class Scheduler {
  public:
-  static constexpr std::size_t kRequestsMax = 64;           ///< running and waiting
+  static constexpr std::size_t kRequestsMax = 56;           ///< running and waiting
   static constexpr std::int64_t kPrefillTokensAlone = 512;  ///< of a step in which nobody generates
   static constexpr std::int64_t kPrefillTokensBeside = 128;  ///< of a step in which somebody does
+
+  static_assert(kRequestsMax * (DraftPolicy::kDraftMax + 1) + kPrefillTokensBeside <=
+                    Forward::kBatchTokensMax,
+                "every request with all its drafts and a piece of a prompt fit into one batch");
 
   explicit Scheduler(Forward& forward, const ModelConfig& config) : forward_(forward), c_(config) {}
 

@@ -229,5 +229,5 @@ TEST_CASE("a request that cannot run is refused when it comes", "[engine]") {
   for (std::size_t i = 0; i < Scheduler::kRequestsMax; ++i)
     REQUIRE(scheduler.add(Rig::request(kv, {5}, 1)));
   CHECK(refusal(Rig::request(kv, {5}, 1)) ==
-        "the engine has 64 requests already: try again when one has finished");
+        "the engine has 56 requests already: try again when one has finished");
 }
