@@ -167,9 +167,9 @@ void AttentionBlock::close_blocks(const Layer& layer, std::int64_t index,
 }
 
 void AttentionBlock::make_entry(const Layer& layer, const Closing& closing) const {
-  thread_local std::vector<float> entry;
-  thread_local std::vector<float> cos;
-  thread_local std::vector<float> sin;
+  static thread_local std::vector<float> entry;
+  static thread_local std::vector<float> cos;
+  static thread_local std::vector<float> sin;
   const auto& frequencies = compressed_angles_.frequencies;
   const auto pairs = static_cast<std::int64_t>(frequencies.pairs());
   cos.resize(frequencies.pairs());
@@ -251,7 +251,7 @@ void AttentionBlock::choose_entries(std::int64_t index, std::span<const BatchTok
 
 /// Called on any thread: inside a parallel loop its own one runs on the calling thread.
 void AttentionBlock::choose_for(LayerKv& kv, std::int64_t row, std::int64_t visible) {
-  thread_local std::vector<float> scores;
+  static thread_local std::vector<float> scores;
   std::vector<std::int32_t>& chosen = chosen_[static_cast<std::size_t>(row)];
   if (visible <= c_.index_topk) {
     chosen.resize(static_cast<std::size_t>(visible));
@@ -291,7 +291,7 @@ void AttentionBlock::attend(const Layer& layer, std::int64_t index,
   mixed_ = rows_in(mixed_buffer_, kv_.n, c_.heads * c_.head_dim);
   products_.pool().parallel_for(
       kv_.n * tasks_per_token, 1, [&](std::int64_t begin, std::int64_t end) {
-        thread_local std::vector<const std::byte*> entries;
+        static thread_local std::vector<const std::byte*> entries;
         for (std::int64_t task = begin; task < end; ++task) {
           const std::int64_t t = task / tasks_per_token;
           const std::int64_t head = task % tasks_per_token * kHeadsPerTask;

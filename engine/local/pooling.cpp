@@ -23,10 +23,10 @@ const float* floats(const PagedRows& rows, std::int64_t index) {
 
 void pool_block(const Compressor& compressor, const CompressorRows& rows, std::int64_t block,
                 std::span<float> out) {
-  thread_local std::vector<Candidate> candidates;
-  thread_local std::vector<float> highest;
-  thread_local std::vector<float> sums;
-  thread_local std::vector<float> weights;
+  static thread_local std::vector<Candidate> candidates;
+  static thread_local std::vector<float> highest;
+  static thread_local std::vector<float> sums;
+  static thread_local std::vector<float> weights;
   const std::size_t dim = out.size();
   candidates.clear();
   const auto take = [&](std::int64_t first, std::size_t offset) {

@@ -5,6 +5,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -232,7 +233,7 @@ class Reader {
                                               ": this engine runs 0 or 1 block");
     }
     // The tail of the list belongs to draft stages that this engine does not run.
-    const std::size_t used = static_cast<std::size_t>(config_.layers + config_.mtp_layers);
+    const auto used = static_cast<std::size_t>(config_.layers + config_.mtp_layers);
     if (config_.compress_ratios.size() < used)
       return fail(ErrorCode::bad_data,
                   "'compress_ratios' has " + std::to_string(config_.compress_ratios.size()) +
@@ -322,9 +323,7 @@ AttentionKind ModelConfig::kind(std::int64_t layer) const {
 }
 
 bool ModelConfig::uses_indexer() const {
-  for (std::int64_t ratio : compress_ratios)
-    if (ratio == kCsaRatio) return true;
-  return false;
+  return std::ranges::find(compress_ratios, kCsaRatio) != compress_ratios.end();
 }
 
 Result<> validate(const ModelConfig& c) {
@@ -345,8 +344,8 @@ Result<> validate(const ModelConfig& c) {
   return {};
 }
 
-Result<ModelConfig> parse_config(std::string_view text) {
-  const json object = json::parse(text, nullptr, false);
+Result<ModelConfig> parse_config(std::string_view json_text) {
+  const json object = json::parse(json_text, nullptr, false);
   if (object.is_discarded())
     return fail(ErrorCode::bad_data, "not valid JSON: truncated or not a config.json");
   if (!object.is_object()) return fail(ErrorCode::bad_data, "must be a JSON object");

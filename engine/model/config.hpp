@@ -82,7 +82,7 @@ constexpr std::size_t kConfigBytesMax = 1 << 20;
 
 /// Reads the release's names (`hidden_size`) or the reference code's (`dim`), not a mixture. Errors
 /// name the key and what it must be; an unknown key is one, with the nearest known one.
-Result<ModelConfig> parse_config(std::string_view json);
+Result<ModelConfig> parse_config(std::string_view json_text);
 
 /// `dir`/config.json.
 Result<ModelConfig> load_config(const std::filesystem::path& dir);

@@ -34,6 +34,7 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   // munmap takes the address that mmap gave, without const; it fails only for a wrong one.
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast)
   if (!bytes_.empty()) ::munmap(const_cast<std::byte*>(bytes_.data()), bytes_.size());
 }
 

@@ -178,6 +178,7 @@ Result<> write_shard(const std::filesystem::path& path, const std::vector<Stored
   const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644));
   if (!fd) return fail(system_error("write " + path.string(), errno));
   std::vector<TensorHead> heads;
+  heads.reserve(tensors.size());
   for (const Stored& tensor : tensors) heads.push_back(tensor.head);
   TRY(write_all(fd.get(), safetensors_header(heads), path.string()));
   for (const Stored& tensor : tensors)

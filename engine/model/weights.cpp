@@ -4,6 +4,7 @@
 #include "engine/model/quant_formats.hpp"
 #include "runtime/base/ensure.hpp"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -115,7 +116,7 @@ class Binder {
     out.fn = matrix(prefix + "_fn");
     out.base = values(prefix + "_base");
     const std::vector<float> scale = values(prefix + "_scale");
-    std::copy(scale.begin(), scale.end(), out.scale.begin());
+    std::ranges::copy(scale, out.scale.begin());
     return out;
   }
 
