@@ -22,6 +22,8 @@ namespace fathom::engine {
 /// A reference to a callable of (begin, end); it must outlive the call it is passed to.
 class ChunkBody {
  public:
+  // NOLINTBEGIN(cppcoreguidelines-missing-std-forward,cppcoreguidelines-pro-type-const-cast): it
+  // only refers to the callable, which it calls as what it was
   template <class Body>
     requires(!std::same_as<std::remove_cvref_t<Body>, ChunkBody>)
   ChunkBody(Body&& body)  // NOLINT(google-explicit-constructor): lambdas are passed as they are
@@ -29,6 +31,7 @@ class ChunkBody {
         call_([](void* context, std::int64_t begin, std::int64_t end) {
           (*static_cast<std::remove_reference_t<Body>*>(context))(begin, end);
         }) {}
+  // NOLINTEND(cppcoreguidelines-missing-std-forward,cppcoreguidelines-pro-type-const-cast)
 
   void operator()(std::int64_t begin, std::int64_t end) const { call_(context_, begin, end); }
 
@@ -45,6 +48,8 @@ class ChunkBody {
 /// threads of a core), no more than its cgroup's quota, at most ThreadPool::kThreadsMax.
 unsigned usable_cores();
 
+// Padding is meant: what threads write at once lies in cache lines of its own.
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding)
 class ThreadPool {
  public:
   static constexpr unsigned kThreadsMax = 256;
