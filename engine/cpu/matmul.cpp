@@ -20,18 +20,19 @@ constexpr std::int64_t kManyRows = 1024;
 
 }  // namespace
 
-std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n, unsigned threads) {
+std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n, std::int64_t bytes,
+                          unsigned threads) {
   if (n > kDirectVectors) return w.rows < kManyRows ? kGemmRows / 2 : kGemmRows;
-  const std::int64_t bytes = std::max<std::int64_t>(row_bytes(w.format, w.cols), 1);
+  const std::int64_t row = std::max<std::int64_t>(row_bytes(w.format, w.cols), 1);
   const std::int64_t chunk =
-      std::clamp(w.rows * bytes / (threads * kChunksPerThread), kChunkBytesMin, kChunkBytesMax);
-  return std::max<std::int64_t>(chunk / bytes / kGemvRows, 1) * kGemvRows;
+      std::clamp(bytes / (threads * kChunksPerThread), kChunkBytesMin, kChunkBytesMax);
+  return std::max<std::int64_t>(chunk / row / kGemvRows, 1) * kGemvRows;
 }
 
 void matmul(ThreadPool& pool, const Kernels& kernels, const WeightMatrix& w,
             const PreparedActivations& x, MatrixOutput y) {
   pool.parallel_for(
-      w.rows, matmul_grain(w, x.n, pool.threads()),
+      w.rows, matmul_grain(w, x.n, w.rows * row_bytes(w.format, w.cols), pool.threads()),
       [&](std::int64_t begin, std::int64_t end) { kernels.matmul_rows(w, {begin, end}, x, y); });
 }
 

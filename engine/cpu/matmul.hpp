@@ -6,9 +6,11 @@
 
 namespace fathom::engine {
 
-/// Rows that one chunk of a product of n vectors on `threads` should have: enough that taking it
-/// costs nothing, few enough that the threads end together.
-std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n, unsigned threads);
+/// Rows that one chunk of a product of n vectors should have where `threads` share `bytes` of
+/// weights, those of this product and of others beside it: enough that taking a chunk costs
+/// nothing, few enough that the threads end together.
+std::int64_t matmul_grain(const WeightMatrix& w, std::int64_t n, std::int64_t bytes,
+                          unsigned threads);
 
 /// y = W x on the pool's threads; the same bits as matmul_rows over all rows.
 void matmul(ThreadPool& pool, const Kernels& kernels, const WeightMatrix& w,

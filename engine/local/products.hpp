@@ -73,8 +73,14 @@ class ProductRunner {
 
  private:
   ThreadPool& pool_;
+  /// Where a product's chunks begin among all chunks, and how many rows each has.
+  struct Chunks {
+    std::int64_t first = 0;
+    std::int64_t rows = 0;
+  };
+
   std::vector<Product> products_;
-  std::vector<std::int64_t> first_chunk_;  ///< of each product, and behind them the count of all
+  std::vector<Chunks> chunks_;
 };
 
 }  // namespace fathom::engine
