@@ -101,8 +101,8 @@ class Answer {
                                     {"finish_reason", name_of(event.reason)},
                                     {"prompt_tokens", timing.prompt_tokens},
                                     {"completion_tokens", timing.tokens},
-                                    {"drafted_tokens", event.drafts.drafted},
-                                    {"accepted_tokens", event.drafts.accepted}};
+                                    {"drafted_tokens", event.drafts.all().drafted},
+                                    {"accepted_tokens", event.drafts.all().accepted}};
       terminal_.out(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
     } else {
       terminal_.out("\n");
@@ -139,7 +139,7 @@ void report(const Timing& timing, const GenerationEvent& end, Terminal& terminal
                 rate(static_cast<double>(timing.prompt_tokens), prefill) + "; answer " +
                 std::to_string(timing.tokens) + " tokens, " +
                 rate(static_cast<double>(timing.tokens - 1), decode) + "; " +
-                std::to_string(end.drafts.accepted) + " of " + std::to_string(end.drafts.drafted) +
+                std::to_string(end.drafts.all().accepted) + " of " + std::to_string(end.drafts.all().drafted) +
                 " drafts accepted; ended by " + std::string(name_of(end.reason)));
 }
 

@@ -74,13 +74,27 @@ void LiveKv::advance(std::int64_t tokens) {
   position_ += tokens;
   floor_ = std::max(floor_, position_ - kRollbackTokensMax);
   for (std::int64_t i = 0; i < main_layers_; ++i) trim(layer(i), position_);
+  streams_.drop_before(position_ - kRollbackTokensMax);
 }
 
 void LiveKv::advance_mtp(std::int64_t tokens) {
   mtp_position_ += tokens;
   ENSURE(mtp_position_ <= position_, "MTP follows the main model");
   trim(layer(main_layers_), mtp_position_);
-  streams_.drop_before(mtp_position_ - kRollbackTokensMax);
+}
+
+std::int64_t LiveKv::mtp_start() const {
+  return std::max({mtp_position_, streams_.first(), position_ - window_});
+}
+
+void LiveKv::skip_mtp(std::int64_t position) {
+  if (position == mtp_position_) return;
+  ENSURE(position > mtp_position_ && position <= position_, "MTP skips ahead, to what has streams");
+  LayerKv& mtp = layer(main_layers_);
+  ENSURE(mtp.ratio == 0, "the MTP block sees a window and nothing else");
+  mtp.window.restart(position);
+  mtp.seen_from = position;
+  mtp_position_ = position;
 }
 
 std::int64_t LiveKv::rollback_max() const { return position_ - floor_; }
@@ -95,6 +109,10 @@ Result<> LiveKv::rollback(std::int64_t tokens) {
     LayerKv& layer = layers_[i];
     const std::int64_t position =
         static_cast<std::int64_t>(i) < main_layers_ ? position_ : mtp_position_;
+    if (position < layer.seen_from) {
+      layer.window.restart(position);
+      layer.seen_from = position;
+    }
     layer.window.truncate(position);
     if (layer.ratio == 0) continue;
     layer.entries.truncate(position / layer.ratio);

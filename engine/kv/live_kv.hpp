@@ -26,9 +26,10 @@ struct CompressorRows {
 struct LayerKv {
   AttentionKind kind{};
   std::int64_t ratio = 0;
-  PagedRows window;      ///< a latent for each token
-  PagedRows entries;     ///< one for `ratio` tokens
-  PagedRows index_keys;  ///< of CSA layers, beside each entry
+  PagedRows window;            ///< a latent for each token
+  std::int64_t seen_from = 0;  ///< the first position that this layer saw: MTP may skip ahead
+  PagedRows entries;           ///< one for `ratio` tokens
+  PagedRows index_keys;        ///< of CSA layers, beside each entry
   CompressorRows main;
   CompressorRows index;
 };
@@ -53,13 +54,21 @@ class LiveKv {
   [[nodiscard]] LayerKv& layer(std::int64_t index) {
     return layers_[static_cast<std::size_t>(index)];
   }
-  /// The streams behind the last main layer, [hc * d] f32, of positions that MTP may still ask for.
+  /// The streams behind the last main layer, [hc * d] f32, of the last kRollbackTokensMax
+  /// positions: what MTP may still ask for.
   [[nodiscard]] PagedRows& streams() { return streams_; }
 
   /// After the layers got their rows for `tokens` more tokens: forgets what no window and no
   /// rollback needs.
   void advance(std::int64_t tokens);
   void advance_mtp(std::int64_t tokens);
+
+  /// Where MTP has to go on so that it sees all of its window at the frontier: it has one layer and
+  /// sees one window, so what lies further back changes nothing. Skipping there costs a long
+  /// prompt nothing.
+  [[nodiscard]] std::int64_t mtp_start() const;
+  /// Lets MTP go on at `position`, as if it had seen nothing before.
+  void skip_mtp(std::int64_t position);
 
   /// Takes back the last `tokens` tokens, of MTP too. Fails with `too_large` beyond what is kept.
   Result<> rollback(std::int64_t tokens);

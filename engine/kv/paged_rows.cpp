@@ -75,6 +75,11 @@ void PagedRows::drop_before(std::int64_t index) {
   first_ = index;
 }
 
+void PagedRows::restart(std::int64_t index) {
+  pages_.clear();
+  first_ = size_ = index;
+}
+
 std::int64_t PagedRows::bytes() const {
   return static_cast<std::int64_t>(pages_.size()) * row_bytes_ * rows_per_page_;
 }

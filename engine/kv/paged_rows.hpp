@@ -35,6 +35,8 @@ class PagedRows {
   void truncate(std::int64_t size);
   /// Allows rows before `index` to be forgotten; whole pages are.
   void drop_before(std::int64_t index);
+  /// Forgets everything; the next row has this index.
+  void restart(std::int64_t index);
 
   /// Memory of the pages that this object refers to, shared or not.
   [[nodiscard]] std::int64_t bytes() const;

@@ -298,7 +298,7 @@ void AttentionBlock::attend(const Layer& layer, std::int64_t index,
           const BatchToken& token = tokens[static_cast<std::size_t>(t)];
           const LayerKv& kv = token.kv->layer(index);
           entries.clear();
-          for (std::int64_t p = std::max<std::int64_t>(0, token.position - c_.window + 1);
+          for (std::int64_t p = std::max(kv.seen_from, token.position - c_.window + 1);
                p <= token.position; ++p)
             entries.push_back(kv.window.row(p));
           if (layer.kind == AttentionKind::csa)

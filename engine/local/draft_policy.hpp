@@ -1,57 +1,63 @@
-// How many tokens to draft for a sequence: as many as were lately accepted, none where drafting
-// does not pay.
+// How many tokens to draft for a sequence: as many as make a token cheapest, by what was accepted
+// lately and what steps of that size take; none where drafting does not pay, but for a rare look
+// whether it would by now.
 #pragma once
 
-#include <algorithm>
+#include "engine/local/step_costs.hpp"
+
 #include <cstddef>
 #include <cstdint>
 
 namespace fathom::engine {
 
-/// What drafting did for a request.
+/// What drafting did.
 struct DraftCounts {
   std::uint64_t drafted = 0;
   std::uint64_t accepted = 0;
+
+  DraftCounts& operator+=(const DraftCounts& other) {
+    drafted += other.drafted;
+    accepted += other.accepted;
+    return *this;
+  }
+  friend bool operator==(const DraftCounts&, const DraftCounts&) = default;
 };
 
-/// Pure: decides from outcomes alone, so that a run can be repeated. A verified batch of up to
-/// kDraftMax + 1 tokens costs little more than one token where reading the weights is the cost;
-/// where it does not, the caller's measured times belong in here too.
+/// Where a draft would stand.
+struct DraftChance {
+  std::size_t available = 0;  ///< tokens that could be drafted
+  std::size_t sequences =
+      1;               ///< that get a token in this step anyway: what the step costs at least
+  double seconds = 0;  ///< for guessing them
+};
+
+/// For one sequence and one way of guessing.
 class DraftPolicy {
  public:
-  static constexpr std::size_t kDraftMax =
-      15;  ///< with the sampled token a batch of 16: one pass of the kernels
-  static constexpr std::size_t kDraftStart = 4;
-  static constexpr std::uint32_t kPauseMax = 64;  ///< tokens without drafts after repeated failure
+  /// With the sampled token a batch of 16: one pass of the kernels.
+  static constexpr std::size_t kDraftMax = 15;
+  static constexpr std::size_t kLookTokens = 2;  ///< of a look whether drafting pays by now
+  static constexpr std::uint32_t kPauseMin = 4;  ///< chances left out before the first look
+  static constexpr std::uint32_t kPauseMax = 256;
 
-  /// Tokens to draft now.
-  [[nodiscard]] std::size_t length() const { return wait_ > 0 ? 0 : length_; }
+  /// `likely`: the share of tokens that are accepted, before anything is known.
+  explicit DraftPolicy(double likely)
+      : accepted_(likely * kPriorTokens), failed_((1 - likely) * kPriorTokens) {}
 
-  /// A step without a draft went by.
-  void skipped() {
-    if (wait_ > 0) --wait_;
-  }
+  /// Tokens to draft now, at most what is available.
+  std::size_t plan(const StepCosts& costs, const DraftChance& chance);
 
-  void verified(std::size_t drafted, std::size_t accepted) {
-    counts_.drafted += drafted;
-    counts_.accepted += accepted;
-    if (accepted == drafted) {
-      length_ = std::min(2 * length_, kDraftMax);
-      pause_ = 0;
-    } else if (2 * accepted >= drafted) {
-      length_ = std::max<std::size_t>(accepted, 2);
-      pause_ = 0;
-    } else {
-      length_ = std::max<std::size_t>(length_ / 2, 2);
-      pause_ = std::min(pause_ == 0 ? 2 : 2 * pause_, kPauseMax);
-      wait_ = pause_;
-    }
-  }
+  void verified(std::size_t drafted, std::size_t accepted);
 
   [[nodiscard]] const DraftCounts& counts() const { return counts_; }
+  /// The probability that a drafted token is right when those before it were.
+  [[nodiscard]] double likely() const { return accepted_ / (accepted_ + failed_); }
 
  private:
-  std::size_t length_ = kDraftStart;
+  static constexpr double kPriorTokens = 2;
+
+  double accepted_;
+  double failed_;
   std::uint32_t pause_ = 0;
   std::uint32_t wait_ = 0;
   DraftCounts counts_;

@@ -159,12 +159,19 @@ Result<std::span<const float>> Forward::run(std::span<const Feed> feeds) {
   attention_.begin(tokens_);
   for (std::int64_t l = 0; l < c_.layers; ++l)
     run_layer(weights_.layers[static_cast<std::size_t>(l)], l, streams);
-  if (drafting_ == Drafting::on)
-    for (std::int64_t r = 0; r < n; ++r)
-      std::memcpy(tokens_[static_cast<std::size_t>(r)].kv->streams().append(), streams.row(r),
-                  bytes_of(streams.width));
+  if (drafting_ == Drafting::on) keep_streams(streams);
   for (const Feed& feed : feeds) feed.kv->advance(static_cast<std::int64_t>(feed.tokens.size()));
   return logits(weights_.output, streams);
+}
+
+void Forward::keep_streams(const Rows& streams) {
+  for (std::int64_t r = 0; r < streams.n; ++r) {
+    const BatchToken& token = tokens_[static_cast<std::size_t>(r)];
+    PagedRows& kept = token.kv->streams();
+    // A KV that was fed without drafting begins to keep them here.
+    if (kept.size() != token.position) kept.restart(token.position);
+    std::memcpy(kept.append(), streams.row(r), bytes_of(streams.width));
+  }
 }
 
 /// §2.9

@@ -47,6 +47,7 @@ class Forward {
   /// KV of the form that these numerics keep.
   [[nodiscard]] LiveKv new_kv() const { return {c_, kv_format()}; }
   [[nodiscard]] KvFormat kv_format() const;
+  [[nodiscard]] Drafting drafting() const { return drafting_; }
 
   /// Runs the tokens and advances each feed's KV. The logits of the wanted rows, [vocab] each, in
   /// the order of the feeds; valid until the next call. Fails, before anything is changed, for an
@@ -68,6 +69,7 @@ class Forward {
   void collect(std::span<const Feed> feeds, bool mtp);
   void embed(TokenId token, float* out) const;
   void run_layer(const Layer& layer, std::int64_t index, const Rows& streams);
+  void keep_streams(const Rows& streams);
   std::span<const float> logits(const OutputHead& head, const Rows& streams);
   void see(std::string_view name, std::int64_t layer, const Rows& rows) const;
   [[nodiscard]] Rows stream_rows(std::int64_t n);

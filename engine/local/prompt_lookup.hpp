@@ -7,7 +7,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
-#include <unordered_map>
 #include <vector>
 
 namespace fathom::engine {
@@ -30,14 +29,19 @@ class PromptLookup {
   [[nodiscard]] std::span<const TokenId> tokens() const { return tokens_; }
 
  private:
-  static constexpr std::size_t kGram =
-      4;  ///< tokens that are hashed; a candidate is then compared in full
+  /// Tokens that are looked up; a candidate is then compared in full.
+  static constexpr std::size_t kGram = 4;
 
-  [[nodiscard]] std::uint64_t hash_before(std::size_t end) const;
+  [[nodiscard]] bool same_gram(std::size_t end, std::size_t other) const;
+  /// The slot of the gram that ends before `end`: its own, or the free one where it belongs.
+  [[nodiscard]] std::size_t slot_of(std::size_t end) const;
+  void grow();
 
   std::vector<TokenId> tokens_;
-  std::unordered_map<std::uint64_t, std::uint32_t>
-      last_;  ///< end of the latest earlier place of a gram
+  // Open addressing, at most half full: for each gram the end of its latest earlier place, 0 where
+  // free. Eight bytes a token, where a map of nodes takes fifty and an allocation.
+  std::vector<std::uint32_t> slots_;
+  std::size_t used_ = 0;
 };
 
 }  // namespace fathom::engine

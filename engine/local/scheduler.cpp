@@ -50,14 +50,21 @@ Result<RequestId> Scheduler::add(GenerationRequest request) {
   if (request.tokens_max < 1) return fail(ErrorCode::usage, "at least one token must be allowed");
   Sampler sampler =
       TRY(Sampler::create(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
+  ENSURE(!request.grammar || std::cmp_equal(request.grammar->vocabulary_size(), c_.vocab_size),
+         "a grammar's masks have a bit for each logit");
   std::optional<StopStrings> stop;
   if (!request.stop.empty()) stop = TRY(StopStrings::create(request.stop));
   request.tokens_max = std::min(request.tokens_max, c_.context_max - size);
-  auto running = std::make_unique<Running>(++last_id_, std::move(request), std::move(sampler),
-                                           std::move(stop));
-  running->lookup.append(running->request.prompt);
+  auto running = std::make_unique<Running>(last_id_ + 1, std::move(request), std::move(sampler));
+  running->stop = std::move(stop);
+  const GenerationRequest& wanted = running->request;
+  if (wanted.grammar)
+    running->grammar.emplace(wanted.grammar, wanted.grammar_after,
+                             static_cast<std::size_t>(c_.vocab_size));
+  running->origin = wanted.kv->position();
+  running->speculation.history().append(wanted.prompt);
   running_.push_back(std::move(running));
-  return last_id_;
+  return ++last_id_;
 }
 
 void Scheduler::cancel(RequestId id) {
@@ -65,34 +72,90 @@ void Scheduler::cancel(RequestId id) {
     if (running->id == id) running->cancelled = true;
 }
 
-/// The last token, which is not in the KV yet, and drafts for what follows it.
-void Scheduler::plan_decode(Running& running) {
-  const auto tokens = running.lookup.tokens();
-  running.feed.assign(1, tokens.back());
+void Scheduler::hold(RequestId id, bool on) {
+  for (const auto& running : running_)
+    if (running->id == id) running->held = on;
+}
+
+bool Scheduler::ready() const {
+  return std::ranges::any_of(
+      running_, [](const auto& running) { return running->cancelled || !running->held; });
+}
+
+Speculation::Place Scheduler::place_of(const Running& running, std::size_t sequences) const {
   const std::int64_t room = running.request.tokens_max - running.generated - 1;
-  const auto wanted = std::min(static_cast<std::int64_t>(running.policy.length()), room);
-  std::span<const TokenId> drafts;
-  if (running.request.speculate && wanted > 0)
-    drafts = running.lookup.draft(static_cast<std::size_t>(wanted));
-  if (drafts.empty())
-    running.policy.skipped();
-  else
-    running.feed.insert(running.feed.end(), drafts.begin(), drafts.end());
+  return {.grammar = running.grammar ? &*running.grammar : nullptr,
+          .tokenize = &running.request.tokenize,
+          .room = running.request.speculate ? static_cast<std::size_t>(room) : 0,
+          .sequences = sequences};
+}
+
+/// The last token of each, which is not in the KV yet, and drafts for what follows it.
+void Scheduler::plan_decode() {
+  for (const auto& running : running_)
+    if (!running->prefilling() && !running->held) batch_.push_back(running.get());
+  const std::size_t sequences = batch_.size();
+  for (Running* running : batch_) {
+    running->feed.assign(1, running->tokens().back());
+    const auto drafts = running->speculation.draft(place_of(*running, sequences), costs_);
+    running->feed.insert(running->feed.end(), drafts.begin(), drafts.end());
+  }
+  if (forward_.drafting() == Drafting::on) plan_mtp(sequences);
+}
+
+/// A draft from the MTP block for those who have none: what follows the last token, from that token
+/// and the streams of the one before it (v4-spec §2.9).
+void Scheduler::plan_mtp(std::size_t sequences) {
+  asking_.clear();
+  mtp_feeds_.clear();
+  std::int64_t total = 0;
+  for (Running* running : batch_) {
+    if (running->feed.size() > 1) continue;
+    LiveKv& kv = *running->request.kv;
+    // The tokens of earlier requests on this KV are not known here: then MTP sees less.
+    const std::int64_t start = std::max(kv.mtp_start(), running->origin - 1);
+    const std::int64_t count = kv.position() - start;
+    if (count < 1 || total + count > Forward::kBatchTokensMax ||
+        !running->speculation.wants_mtp(place_of(*running, sequences), costs_, mtp_seconds_))
+      continue;
+    total += count;
+    kv.skip_mtp(start);
+    const auto first = static_cast<std::size_t>(start + 1 - running->origin);
+    mtp_feeds_.push_back({&kv, running->tokens().subspan(first), LogitRows::last});
+    asking_.push_back(running);
+  }
+  if (asking_.empty()) return;
+  const double start = now_ ? now_() : 0;
+  const auto logits = forward_.run_mtp(mtp_feeds_);
+  ENSURE(logits.has_value(), "MTP is asked about tokens that the model has seen");
+  const auto vocab = static_cast<std::size_t>(c_.vocab_size);
+  for (std::size_t i = 0; i < asking_.size(); ++i) {
+    // Drawn as the token itself will be, so that it comes out the same where the logits agree.
+    const auto draft = sample(*asking_[i], logits->subspan(i * vocab, vocab));
+    if (!draft) continue;  // the model's own logits will say what is wrong
+    asking_[i]->feed.push_back(draft->token);
+    asking_[i]->speculation.took_mtp();
+  }
+  if (now_) mtp_seconds_ = now_() - start;
+}
+
+Result<Sampled> Scheduler::sample(Running& running, std::span<const float> logits) {
+  const auto tokens = running.tokens();
+  std::span<const std::uint64_t> mask;
+  if (running.grammar) mask = running.grammar->mask();
+  return running.sampler.sample(
+      {.logits = logits, .mask = mask, .history = tokens, .position = tokens.size()});
 }
 
 void Scheduler::plan() {
   batch_.clear();
   feeds_.clear();
-  for (const auto& running : running_) {
-    if (running->prefilling()) continue;
-    plan_decode(*running);
-    batch_.push_back(running.get());
-  }
+  plan_decode();
   // One prompt at a time, in turns.
   const std::int64_t budget = batch_.empty() ? kPrefillTokensAlone : kPrefillTokensBeside;
   for (std::size_t i = 0; i < running_.size(); ++i) {
     Running& running = *running_[(next_prefill_ + i) % running_.size()];
-    if (!running.prefilling()) continue;
+    if (!running.prefilling() || running.held) continue;
     const auto rest =
         std::span(running.request.prompt).subspan(static_cast<std::size_t>(running.fed));
     const auto piece = rest.first(std::min(rest.size(), static_cast<std::size_t>(budget)));
@@ -119,13 +182,15 @@ std::span<const GenerationEvent> Scheduler::step() {
   for (const auto& running : running_)
     if (running->cancelled) finish(*running, StopReason::cancelled);
   std::erase_if(running_, [](const auto& running) { return running->finished; });
-  if (running_.empty()) return events_;
+  if (!ready()) return events_;
   plan();
+  const double start = now_ ? now_() : 0;
   const auto logits = forward_.run(feeds_);
   if (!logits) {
     // The batch was checked when its requests came: whatever is wrong now is wrong for all of them.
     for (Running* running : batch_) finish(*running, StopReason::failed, logits.error());
   } else {
+    learn(start);
     std::size_t row = 0;
     const auto vocab = static_cast<std::size_t>(c_.vocab_size);
     for (std::size_t i = 0; i < batch_.size(); ++i) {
@@ -140,6 +205,14 @@ std::span<const GenerationEvent> Scheduler::step() {
   std::erase_if(running_, [](const auto& running) { return running->finished; });
   if (!running_.empty()) next_prefill_ %= running_.size();
   return events_;
+}
+
+/// What the step since `start` cost, where it only generated.
+void Scheduler::learn(double start) {
+  if (!now_ || std::ranges::any_of(batch_, &Running::prefilling)) return;
+  std::size_t tokens = 0;
+  for (const Feed& feed : feeds_) tokens += feed.tokens.size();
+  costs_.record(tokens, now_() - start);
 }
 
 void Scheduler::consume(Running& running, std::span<const float> logits) {
@@ -158,9 +231,7 @@ void Scheduler::consume(Running& running, std::span<const float> logits) {
   const std::size_t drafted = prompt ? 0 : running.feed.size() - 1;
   std::size_t taken = 0;
   for (std::size_t row = 0; row <= drafted; ++row) {
-    const auto sampled = running.sampler.sample({.logits = logits.subspan(row * vocab, vocab),
-                                                 .history = running.lookup.tokens(),
-                                                 .position = running.lookup.tokens().size()});
+    const auto sampled = sample(running, logits.subspan(row * vocab, vocab));
     if (!sampled) {
       finish(running, StopReason::failed, sampled.error());
       break;
@@ -175,15 +246,17 @@ void Scheduler::consume(Running& running, std::span<const float> logits) {
   const auto wrong = static_cast<std::int64_t>(drafted + 1 - kept);
   ENSURE(running.request.kv->rollback(wrong).has_value(),
          "drafts are fewer than what can be taken back");
-  running.policy.verified(drafted, kept - 1);
-  if (running.finished) events_.back().drafts = running.policy.counts();
+  running.speculation.verified(drafted, kept - 1);
+  if (running.finished) events_.back().drafts = running.speculation.counts();
 }
 
 bool Scheduler::take(Running& running, const Sampled& sampled) {
   const TokenId token = sampled.token;
-  running.lookup.append(token);
+  running.speculation.history().append(token);
+  if (running.grammar) running.grammar->accept(token);
   ++running.generated;
-  const bool ends = running.request.stop_at_eos && token == c_.eos_id;
+  const bool ends = (running.request.stop_at_eos && token == c_.eos_id) ||
+                    (running.grammar && running.grammar->complete());
   if (!ends) {
     GenerationEvent event = event_of(running.id, GenerationEvent::Kind::token);
     event.token = token;
@@ -206,7 +279,7 @@ void Scheduler::finish(Running& running, StopReason reason, std::optional<Error>
   GenerationEvent event = event_of(running.id, GenerationEvent::Kind::finished);
   event.reason = reason;
   event.error = std::move(error);
-  event.drafts = running.policy.counts();
+  event.drafts = running.speculation.counts();
   events_.push_back(std::move(event));
 }
 

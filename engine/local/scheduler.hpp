@@ -2,14 +2,15 @@
 // each request that generates (with its drafts), and a bounded piece of one prompt that is still
 // being read, so that a long prompt does not hold up the others.
 //
-// Pure of threads and time: step() is called by whoever owns the engine (local_engine.hpp), and the
-// tokens of a request depend on the request alone.
+// Pure of threads: step() is called by whoever owns the engine (local_engine.hpp). The clock
+// decides how much is drafted, never which tokens come out: those depend on the request alone.
 #pragma once
 
-#include "engine/local/draft_policy.hpp"
+#include "engine/local/answer_grammar.hpp"
 #include "engine/local/forward.hpp"
-#include "engine/local/prompt_lookup.hpp"
 #include "engine/local/sampler.hpp"
+#include "engine/local/speculation.hpp"
+#include "engine/local/step_costs.hpp"
 #include "engine/local/stop_strings.hpp"
 #include "runtime/base/result.hpp"
 
@@ -40,6 +41,11 @@ struct GenerationRequest {
   bool speculate = true;
   std::vector<std::string> stop;  ///< needs token_bytes
   std::function<std::string_view(TokenId)> token_bytes;
+  /// What the answer may be, over a vocabulary as large as the model's; null allows all.
+  std::shared_ptr<const Grammar> grammar;
+  /// The token behind which the grammar holds (the end of the reasoning); without one, at once.
+  std::optional<TokenId> grammar_after;
+  Tokenize tokenize;  ///< lets text that the grammar forces be guessed; may be empty
 };
 
 struct GenerationEvent {
@@ -53,7 +59,7 @@ struct GenerationEvent {
   std::vector<TokenLogprob> top;  ///< token, when asked for
   StopReason reason{};            ///< finished
   std::optional<Error> error;     ///< finished with `failed`
-  DraftCounts drafts;             ///< finished
+  SpeculationCounts drafts;       ///< finished
 };
 
 class Scheduler {
@@ -66,17 +72,27 @@ class Scheduler {
                     Forward::kBatchTokensMax,
                 "every request with all its drafts and a piece of a prompt fit into one batch");
 
-  explicit Scheduler(Forward& forward, const ModelConfig& config) : forward_(forward), c_(config) {}
+  /// Seconds from any beginning; how long steps take decides how much is drafted.
+  using Seconds = std::function<double()>;
+
+  /// Without a clock steps are taken to cost what StepCosts assumes. Drafts with the MTP block
+  /// where `forward` keeps what it needs.
+  Scheduler(Forward& forward, const ModelConfig& config, Seconds now = {})
+      : forward_(forward), c_(config), now_(std::move(now)) {}
 
   /// Queues a request. Fails for an empty or too long prompt, wrong options, or a full queue.
   Result<RequestId> add(GenerationRequest request);
   /// The request ends with the next step; unknown or finished ids are ignored.
   void cancel(RequestId id);
+  /// A request on hold keeps its place and gets nothing: its reader is behind.
+  void hold(RequestId id, bool on);
 
   /// Runs one batch. Events in order of the requests' arrival; empty and idle() when there was
   /// nothing to do.
   std::span<const GenerationEvent> step();
   [[nodiscard]] bool idle() const { return running_.empty(); }
+  /// Whether step() has something to do.
+  [[nodiscard]] bool ready() const;
 
  private:
   struct Running {
@@ -85,29 +101,32 @@ class Scheduler {
     Sampler sampler;
     std::optional<StopStrings> stop;
 
-    Running(RequestId number, GenerationRequest wanted, Sampler choice,
-            std::optional<StopStrings> ends)
-        : id(number),
-          request(std::move(wanted)),
-          sampler(std::move(choice)),
-          stop(std::move(ends)) {}
+    Running(RequestId number, GenerationRequest wanted, Sampler choice)
+        : id(number), request(std::move(wanted)), sampler(std::move(choice)) {}
 
-    PromptLookup lookup;
-    DraftPolicy policy;
-    std::int64_t fed = 0;  ///< tokens of the prompt in the KV
+    std::optional<AnswerGrammar> grammar;
+    Speculation speculation;
+    std::int64_t origin = 0;  ///< position of the prompt's first token
+    std::int64_t fed = 0;     ///< tokens of the prompt in the KV
     std::int64_t generated = 0;
     std::vector<TokenId>
         feed;  ///< of this step: the last token and its drafts, or a piece of the prompt
+    bool held = false;
     bool cancelled = false;
     bool finished = false;
 
+    [[nodiscard]] std::span<const TokenId> tokens() const { return speculation.history().tokens(); }
     [[nodiscard]] bool prefilling() const {
       return fed < static_cast<std::int64_t>(request.prompt.size());
     }
   };
 
   void plan();
-  void plan_decode(Running& running);
+  void plan_decode();
+  void plan_mtp(std::size_t sequences);
+  Result<Sampled> sample(Running& running, std::span<const float> logits);
+  [[nodiscard]] Speculation::Place place_of(const Running& running, std::size_t sequences) const;
+  void learn(double start);
   void consume(Running& running, std::span<const float> logits);
   /// False when the request is finished with this token.
   bool take(Running& running, const Sampled& sampled);
@@ -115,11 +134,16 @@ class Scheduler {
 
   Forward& forward_;
   const ModelConfig& c_;
+  Seconds now_;
+  StepCosts costs_;
+  double mtp_seconds_ = 0;  ///< what asking the MTP block took lately
   RequestId last_id_ = 0;
   std::size_t next_prefill_ = 0;  ///< whose prompt is read next: they take turns
   std::deque<std::unique_ptr<Running>> running_;
   std::vector<Running*> batch_;
   std::vector<Feed> feeds_;
+  std::vector<Running*> asking_;  ///< the MTP block
+  std::vector<Feed> mtp_feeds_;
   std::vector<GenerationEvent> events_;
 };
 

@@ -30,6 +30,8 @@ Grammar::~Grammar() = default;
 std::span<const std::string> Grammar::relaxations() const { return parts_->compiled.relaxations; }
 std::size_t Grammar::node_count() const { return parts_->compiled.program.nodes.size(); }
 
+std::size_t Grammar::vocabulary_size() const { return parts_->vocabulary->size(); }
+
 Grammar::Made Grammar::make(Vocabulary vocabulary, Compiled compiled) {
   return std::shared_ptr<const Grammar>(std::unique_ptr<Grammar>(
       new Grammar(std::make_unique<Parts>(std::move(vocabulary), std::move(compiled)))));

@@ -86,6 +86,8 @@ class Grammar {
   /// Where the grammar allows more than its schemas, in their words.
   [[nodiscard]] std::span<const std::string> relaxations() const;
   [[nodiscard]] std::size_t node_count() const;
+  /// Tokens of its vocabulary: what masks have bits for.
+  [[nodiscard]] std::size_t vocabulary_size() const;
 
  private:
   friend class GrammarState;

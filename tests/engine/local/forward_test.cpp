@@ -243,3 +243,32 @@ TEST_CASE("wrong tokens and too long contexts are refused before anything change
   CHECK(refusal({1}) == "accepted");
   CHECK(kv.rollback(2).error().message == "roll back 2 tokens: 1 are kept");
 }
+
+TEST_CASE("drafts that skipped a long prompt are those of a block that read all of it",
+          "[engine]") {
+  Bench bench(Numerics::official, 1, Drafting::on);
+  const auto text = bench.text(300, 12);
+  const auto draft = [&](LiveKv& kv) {
+    const auto from = static_cast<std::size_t>(kv.mtp_position());
+    const auto size = static_cast<std::size_t>(kv.position()) - from - 1;
+    const Feed feed{&kv, std::span(text).subspan(from + 1, size), LogitRows::last};
+    const auto logits = bench.forward().run_mtp(std::span(&feed, 1));
+    REQUIRE(logits);
+    return std::vector<float>(logits->begin(), logits->end());
+  };
+  LiveKv whole = bench.new_kv();
+  bench.feed(whole, text);
+  const auto expected = draft(whole);
+
+  LiveKv skipped = bench.new_kv();
+  bench.feed(skipped, text);
+  CHECK(skipped.mtp_start() > 0);
+  skipped.skip_mtp(skipped.mtp_start() - 1);  // the last token's successor is not known yet
+  CHECK(draft(skipped) == expected);
+
+  // Taken back to before what the block saw, it begins there.
+  REQUIRE(skipped.rollback(200));
+  CHECK(skipped.mtp_position() == 100);
+  bench.feed(skipped, std::span(text).subspan(100));
+  CHECK(draft(skipped).size() == expected.size());
+}

@@ -1,6 +1,5 @@
 #include "engine/local/prompt_lookup.hpp"
 
-#include "engine/local/draft_policy.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
@@ -38,25 +37,27 @@ TEST_CASE("of several places the latest is taken", "[engine]") {
         std::vector<TokenId>{8});
 }
 
-TEST_CASE("drafts grow with success and pause after failure", "[engine]") {
-  DraftPolicy policy;
-  CHECK(policy.length() == DraftPolicy::kDraftStart);
-  policy.verified(4, 4);
-  policy.verified(8, 8);
-  CHECK(policy.length() == DraftPolicy::kDraftMax);
-  policy.verified(15, 10);
-  CHECK(policy.length() == 10);
-  policy.verified(10, 0);
-  CHECK(policy.length() == 0);
-  policy.skipped();
-  policy.skipped();
-  CHECK(policy.length() == 5);
-  for (int i = 0; i < 20; ++i) {
-    while (policy.length() == 0) policy.skipped();
-    policy.verified(2, 0);
+TEST_CASE("a long sequence is searched like a short one", "[engine]") {
+  // Against a search from the end, over few words so that places abound.
+  std::uint32_t state = 7;
+  std::vector<TokenId> tokens;
+  PromptLookup lookup;
+  for (int i = 0; i < 5000; ++i) {
+    state = state * 1664525 + 1013904223;
+    tokens.push_back(static_cast<TokenId>(state >> 30));
+    lookup.append(tokens.back());
+    std::vector<TokenId> expected;
+    for (std::size_t end = tokens.size() - 1; end >= PromptLookup::kMatchMin; --end) {
+      if (!std::equal(tokens.end() - 4, tokens.end(), tokens.begin() + static_cast<long>(end) - 4))
+        continue;
+      // The latest place of four that agree decides, whether or not all six do.
+      if (std::equal(tokens.end() - PromptLookup::kMatchMin, tokens.end(),
+                     tokens.begin() + static_cast<long>(end - PromptLookup::kMatchMin)))
+        expected.assign(tokens.begin() + static_cast<long>(end),
+                        tokens.begin() + static_cast<long>(std::min(end + 5, tokens.size())));
+      break;
+    }
+    const auto draft = lookup.draft(5);
+    REQUIRE(std::vector<TokenId>(draft.begin(), draft.end()) == expected);
   }
-  int waited = 0;
-  for (; policy.length() == 0; ++waited) policy.skipped();
-  CHECK(waited == static_cast<int>(DraftPolicy::kPauseMax));
-  CHECK(policy.counts().accepted == 22);
 }

@@ -1,6 +1,8 @@
 #include "engine/local/scheduler.hpp"
 
 #include "engine/model/random_model.hpp"
+#include "engine/text/byte_tokenizer.hpp"
+#include "engine/text/tokenizer_grammar.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -16,16 +18,26 @@ struct Outcome {
   std::vector<TokenId> tokens;
   StopReason reason{};
   std::string error;
-  DraftCounts drafts;
+  SpeculationCounts drafts;
   std::vector<std::int64_t> progress;
 };
 
 class Rig {
  public:
-  Rig() : weights_(load()), pool_(1), forward_(weights_, Numerics::official, pool_) {}
+  explicit Rig(Drafting drafting = Drafting::off)
+      : weights_(load()), pool_(1), forward_(weights_, Numerics::official, pool_, drafting) {}
 
   [[nodiscard]] LiveKv new_kv() const { return forward_.new_kv(); }
-  Scheduler scheduler() { return Scheduler(forward_, weights_.config); }
+  /// With a clock that says every step takes as long as any other: then all drafts pay.
+  Scheduler scheduler() {
+    return {forward_, weights_.config, [this] { return seconds_ += 1; }};
+  }
+  [[nodiscard]] Tokenizer tokenizer() const {
+    return Tokenizer::create(byte_tokenizer(vocabulary()).value()).value();
+  }
+  [[nodiscard]] std::size_t vocabulary() const {
+    return static_cast<std::size_t>(weights_.config.vocab_size);
+  }
 
   static std::vector<TokenId> text(std::size_t size, unsigned seed) {
     std::mt19937 random(seed);
@@ -87,6 +99,7 @@ class Rig {
   Weights weights_;
   ThreadPool pool_;
   Forward forward_;
+  double seconds_ = 0;
 };
 
 }  // namespace
@@ -126,9 +139,9 @@ TEST_CASE("speculation changes neither tokens nor KV, and repeats are accepted",
     const Outcome drafted = rig.alone(with);
     const Outcome plain = rig.alone(without);
     CHECK(drafted.tokens == plain.tokens);
-    CHECK(plain.drafts.drafted == 0);
-    counts.drafted += drafted.drafts.drafted;
-    counts.accepted += drafted.drafts.accepted;
+    CHECK(plain.drafts.all().drafted == 0);
+    counts.drafted += drafted.drafts.all().drafted;
+    counts.accepted += drafted.drafts.all().accepted;
   }
   CHECK(counts.accepted > 50);
   CHECK(counts.drafted > counts.accepted);  // wrong ones were taken back
@@ -230,4 +243,112 @@ TEST_CASE("a request that cannot run is refused when it comes", "[engine]") {
     REQUIRE(scheduler.add(Rig::request(kv, {5}, 1)));
   CHECK(refusal(Rig::request(kv, {5}, 1)) ==
         "the engine has 56 requests already: try again when one has finished");
+}
+
+TEST_CASE("the MTP block drafts what the lookup does not know, and changes no token", "[engine]") {
+  Rig with(Drafting::on);
+  LiveKv kv = with.new_kv();
+  // Random weights are rarely guessed; with few words some guesses are right all the same.
+  GenerationRequest request = Rig::request(kv, Rig::text(60, 3), 200);
+  request.sampling.logit_bias = {{5, 40}, {6, 40}, {7, 40}};
+  for (const float temperature : {0.0F, 1.0F}) {
+    request.sampling.temperature = temperature;
+    GenerationRequest plain = request;
+    plain.speculate = false;
+    const Outcome drafted = with.alone(request);
+    CHECK(drafted.tokens == with.alone(plain).tokens);
+    CHECK(drafted.drafts.mtp.drafted > 0);
+    CHECK(drafted.drafts.mtp.accepted > 0);
+  }
+}
+
+TEST_CASE("a KV that was fed without MTP can be drafted for later", "[engine]") {
+  Rig with(Drafting::on);
+  Rig without;
+  LiveKv kv = without.new_kv();
+  Scheduler first = without.scheduler();
+  const RequestId turn = first.add(Rig::request(kv, Rig::text(200, 5), 3)).value();
+  const auto said = Rig::run(first)[turn].tokens;
+  LiveKv plain = kv;
+  Scheduler second = with.scheduler();
+  GenerationRequest request = Rig::request(kv, {said.back()}, 40);
+  request.sampling.logit_bias = {{5, 40}, {6, 40}, {7, 40}};
+  const RequestId later = second.add(request).value();
+  const Outcome drafted = Rig::run(second)[later];
+  CHECK(drafted.drafts.mtp.drafted > 0);
+  request.kv = &plain;
+  request.speculate = false;
+  const RequestId again = second.add(request).value();
+  CHECK(Rig::run(second)[again].tokens == drafted.tokens);
+}
+
+TEST_CASE("an answer keeps to its grammar, with drafts and without", "[engine]") {
+  Rig rig(Drafting::on);
+  const Tokenizer tokenizer = rig.tokenizer();
+  const auto vocabulary = grammar_vocabulary(tokenizer, rig.vocabulary()).value();
+  LiveKv kv = rig.new_kv();
+  GenerationRequest request = Rig::request(kv, Rig::text(20, 4), 300);
+  request.stop_at_eos = true;
+  request.grammar = Grammar::json_schema(vocabulary, R"({"type":"object","required":["name","size"],
+      "properties":{"name":{"enum":["left","right"]},"size":{"type":"boolean"}}})")
+                        .value();
+  request.tokenize = [&](std::string_view text) { return tokenizer.encode(text); };
+  for (unsigned seed = 0; seed < 8; ++seed) {
+    request.sampling.seed = seed;
+    request.sampling.temperature = 1;
+    const Outcome answer = rig.alone(request);
+    CHECK(answer.reason == StopReason::eos);
+    const std::string text = tokenizer.decode(answer.tokens);
+    INFO(text);
+    CHECK((text.contains("\"left\"") || text.contains("\"right\"")));
+    CHECK((text.contains("true") || text.contains("false")));
+    CHECK(answer.drafts.grammar.drafted > 0);
+    CHECK(answer.drafts.grammar.accepted == answer.drafts.grammar.drafted);
+    GenerationRequest plain = request;
+    plain.speculate = false;
+    CHECK(rig.alone(plain).tokens == answer.tokens);
+  }
+}
+
+TEST_CASE("a grammar waits for the end of the reasoning", "[engine]") {
+  Rig rig;
+  const Tokenizer tokenizer = rig.tokenizer();
+  LiveKv kv = rig.new_kv();
+  GenerationRequest request = Rig::request(kv, Rig::text(20, 4), 400);
+  request.stop_at_eos = true;
+  request.sampling.temperature = 1;
+  request.grammar = Grammar::json_schema(grammar_vocabulary(tokenizer, rig.vocabulary()).value(),
+                                         R"({"enum":["done"]})")
+                        .value();
+  const TokenId close = tokenizer.find_special("</think>").value();
+  request.grammar_after = close;
+  const Outcome answer = rig.alone(request);
+  const auto at = std::ranges::find(answer.tokens, close);
+  REQUIRE(at != answer.tokens.end());
+  CHECK(at != answer.tokens.begin());  // it was free to say something else first
+  CHECK(tokenizer.decode(std::span(answer.tokens)
+                             .subspan(static_cast<std::size_t>(at + 1 - answer.tokens.begin()))) ==
+        "\"done\"");
+}
+
+TEST_CASE("a request on hold keeps its place", "[engine]") {
+  Rig rig;
+  LiveKv first = rig.new_kv();
+  LiveKv second = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  std::map<RequestId, Outcome> outcomes;
+  const RequestId slow = scheduler.add(Rig::request(first, Rig::text(5, 1), 6)).value();
+  const RequestId other = scheduler.add(Rig::request(second, Rig::text(5, 2), 6)).value();
+  for (int i = 0; i < 3; ++i) Rig::note(outcomes, scheduler.step());
+  scheduler.hold(slow, true);
+  const std::size_t said = outcomes[slow].tokens.size();
+  while (scheduler.ready()) Rig::note(outcomes, scheduler.step());
+  CHECK(outcomes[slow].tokens.size() == said);
+  CHECK(outcomes[other].reason == StopReason::length);
+  CHECK(!scheduler.idle());
+  CHECK(scheduler.step().empty());
+  scheduler.hold(slow, false);
+  while (scheduler.ready()) Rig::note(outcomes, scheduler.step());
+  LiveKv kv = rig.new_kv();
+  CHECK(outcomes[slow].tokens == rig.alone(Rig::request(kv, Rig::text(5, 1), 6)).tokens);
 }

@@ -1,0 +1,51 @@
+// The grammar of one answer, from the token on at which it begins: an answer that may reason first
+// is free until the reasoning is closed.
+#pragma once
+
+#include "engine/text/grammar.hpp"
+#include "engine/text/token.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace fathom::engine {
+
+class AnswerGrammar {
+ public:
+  /// `after`: the token behind which the grammar holds; without one it holds at once. `vocabulary`
+  /// is the number of logits.
+  AnswerGrammar(std::shared_ptr<const Grammar> grammar, std::optional<TokenId> after,
+                std::size_t vocabulary);
+
+  /// The tokens that may come next, for the sampler: empty where all may. Valid until the next
+  /// call.
+  std::span<const std::uint64_t> mask();
+
+  /// `token` was sampled under mask().
+  void accept(TokenId token);
+
+  /// Nothing may follow but the end.
+  [[nodiscard]] bool complete() const { return active_ && state_.ended(); }
+
+  /// How many of the drafts the grammar would take, one behind the other.
+  [[nodiscard]] std::size_t allowed(std::span<const TokenId> drafts) const;
+
+  /// The text that must come next; empty where there is a choice.
+  [[nodiscard]] std::string forced() const { return active_ ? state_.forced() : std::string(); }
+
+ private:
+  [[nodiscard]] static bool step(GrammarState& state, bool& active, std::optional<TokenId> after,
+                                 TokenId token);
+
+  GrammarState state_;
+  std::optional<TokenId> after_;
+  bool active_;
+  std::vector<std::uint64_t> mask_;
+};
+
+}  // namespace fathom::engine
