@@ -33,13 +33,17 @@ std::string_view name_of(StopReason reason) {
   return "failed";
 }
 
-Result<RequestId> Scheduler::add(GenerationRequest request) {
+Error Scheduler::too_many() {
+  return {ErrorCode::too_large, "the engine has " + std::to_string(kRequestsMax) +
+                                    " requests already: try again when one has finished"};
+}
+
+Result<> Scheduler::check(const GenerationRequest& request) const {
   ENSURE(request.kv != nullptr, "a request brings its KV");
   ENSURE(request.stop.empty() || request.token_bytes,
          "stop strings are compared with tokens' bytes");
-  if (running_.size() >= kRequestsMax)
-    return fail(ErrorCode::too_large, "the engine has " + std::to_string(kRequestsMax) +
-                                          " requests already: try again when one has finished");
+  ENSURE(!request.grammar || std::cmp_equal(request.grammar->vocabulary_size(), c_.vocab_size),
+         "a grammar's masks have a bit for each logit");
   if (request.prompt.empty())
     return fail(ErrorCode::usage, "the prompt is empty: there is nothing to continue");
   const auto size = request.kv->position() + static_cast<std::int64_t>(request.prompt.size());
@@ -47,13 +51,25 @@ Result<RequestId> Scheduler::add(GenerationRequest request) {
     return fail(ErrorCode::too_large,
                 "the prompt has " + std::to_string(size) + " tokens: the model's context is " +
                     std::to_string(c_.context_max) + ", and an answer needs room");
+  for (const TokenId token : request.prompt)
+    if (token < 0 || token >= c_.vocab_size)
+      return fail(ErrorCode::usage, "token id " + std::to_string(token) +
+                                        " is not in the vocabulary: the model has 0 to " +
+                                        std::to_string(c_.vocab_size - 1));
   if (request.tokens_max < 1) return fail(ErrorCode::usage, "at least one token must be allowed");
+  TRY(engine::check(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
+  if (!request.stop.empty()) TRY(StopStrings::create(request.stop));
+  return {};
+}
+
+Result<RequestId> Scheduler::add(GenerationRequest request) {
+  if (running_.size() >= kRequestsMax) return fail(too_many());
+  TRY(check(request));
   Sampler sampler =
       TRY(Sampler::create(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
-  ENSURE(!request.grammar || std::cmp_equal(request.grammar->vocabulary_size(), c_.vocab_size),
-         "a grammar's masks have a bit for each logit");
   std::optional<StopStrings> stop;
   if (!request.stop.empty()) stop = TRY(StopStrings::create(request.stop));
+  const auto size = request.kv->position() + static_cast<std::int64_t>(request.prompt.size());
   request.tokens_max = std::min(request.tokens_max, c_.context_max - size);
   auto running = std::make_unique<Running>(last_id_ + 1, std::move(request), std::move(sampler));
   running->stop = std::move(stop);
@@ -147,12 +163,22 @@ Result<Sampled> Scheduler::sample(Running& running, std::span<const float> logit
       {.logits = logits, .mask = mask, .history = tokens, .position = tokens.size()});
 }
 
+std::int64_t Scheduler::prefill_budget() const {
+  const bool alone = batch_.empty();
+  const std::int64_t most = alone ? kPrefillTokensAlone : kPrefillTokensBeside;
+  if (prefill_seconds_ == 0) return most;
+  const double tokens = (alone ? kStepSecondsAlone : kStepSecondsBeside) / prefill_seconds_;
+  return tokens >= static_cast<double>(most)
+             ? most
+             : std::max(static_cast<std::int64_t>(tokens), kPrefillTokensMin);
+}
+
 void Scheduler::plan() {
   batch_.clear();
   feeds_.clear();
   plan_decode();
   // One prompt at a time, in turns.
-  const std::int64_t budget = batch_.empty() ? kPrefillTokensAlone : kPrefillTokensBeside;
+  const std::int64_t budget = prefill_budget();
   for (std::size_t i = 0; i < running_.size(); ++i) {
     Running& running = *running_[(next_prefill_ + i) % running_.size()];
     if (!running.prefilling() || running.held) continue;
@@ -190,7 +216,7 @@ std::span<const GenerationEvent> Scheduler::step() {
     // The batch was checked when its requests came: whatever is wrong now is wrong for all of them.
     for (Running* running : batch_) finish(*running, StopReason::failed, logits.error());
   } else {
-    learn(start);
+    if (now_) learn(now_() - start);
     std::size_t row = 0;
     const auto vocab = static_cast<std::size_t>(c_.vocab_size);
     for (std::size_t i = 0; i < batch_.size(); ++i) {
@@ -207,12 +233,16 @@ std::span<const GenerationEvent> Scheduler::step() {
   return events_;
 }
 
-/// What the step since `start` cost, where it only generated.
-void Scheduler::learn(double start) {
-  if (!now_ || std::ranges::any_of(batch_, &Running::prefilling)) return;
+/// What a step costs, by the size of those that only generate; and what a token of a prompt costs,
+/// of steps that only read one.
+void Scheduler::learn(double seconds) {
   std::size_t tokens = 0;
   for (const Feed& feed : feeds_) tokens += feed.tokens.size();
-  costs_.record(tokens, now_() - start);
+  if (std::ranges::none_of(batch_, &Running::prefilling)) {
+    costs_.record(tokens, seconds);
+  } else if (batch_.size() == 1) {
+    prefill_seconds_ = seconds / static_cast<double>(tokens);
+  }
 }
 
 void Scheduler::consume(Running& running, std::span<const float> logits) {

@@ -67,6 +67,12 @@ class Scheduler {
   static constexpr std::size_t kRequestsMax = 56;           ///< running and waiting
   static constexpr std::int64_t kPrefillTokensAlone = 512;  ///< of a step in which nobody generates
   static constexpr std::int64_t kPrefillTokensBeside = 128;  ///< of a step in which somebody does
+  /// With a clock pieces of prompts are cut so that a step takes about this long: cancelling and
+  /// progress wait for a step, and others for their tokens. Smaller pieces than the least would
+  /// read the weights for too little.
+  static constexpr double kStepSecondsAlone = 2;
+  static constexpr double kStepSecondsBeside = 0.25;
+  static constexpr std::int64_t kPrefillTokensMin = 16;
 
   static_assert(kRequestsMax * (DraftPolicy::kDraftMax + 1) + kPrefillTokensBeside <=
                     Forward::kBatchTokensMax,
@@ -80,8 +86,12 @@ class Scheduler {
   Scheduler(Forward& forward, const ModelConfig& config, Seconds now = {})
       : forward_(forward), c_(config), now_(std::move(now)) {}
 
-  /// Queues a request. Fails for an empty or too long prompt, wrong options, or a full queue.
+  /// Whether the request could run: fails for an empty or too long prompt, ids that are not in the
+  /// vocabulary, and wrong options. Any thread.
+  [[nodiscard]] Result<> check(const GenerationRequest& request) const;
+  /// Queues a request. Fails where check() does, and with too_many().
   Result<RequestId> add(GenerationRequest request);
+  [[nodiscard]] static Error too_many();
   /// The request ends with the next step; unknown or finished ids are ignored.
   void cancel(RequestId id);
   /// A request on hold keeps its place and gets nothing: its reader is behind.
@@ -126,7 +136,8 @@ class Scheduler {
   void plan_mtp(std::size_t sequences);
   Result<Sampled> sample(Running& running, std::span<const float> logits);
   [[nodiscard]] Speculation::Place place_of(const Running& running, std::size_t sequences) const;
-  void learn(double start);
+  [[nodiscard]] std::int64_t prefill_budget() const;
+  void learn(double seconds);
   void consume(Running& running, std::span<const float> logits);
   /// False when the request is finished with this token.
   bool take(Running& running, const Sampled& sampled);
@@ -136,7 +147,8 @@ class Scheduler {
   const ModelConfig& c_;
   Seconds now_;
   StepCosts costs_;
-  double mtp_seconds_ = 0;  ///< what asking the MTP block took lately
+  double prefill_seconds_ = 0;  ///< what a token of a prompt took lately
+  double mtp_seconds_ = 0;      ///< what asking the MTP block took lately
   RequestId last_id_ = 0;
   std::size_t next_prefill_ = 0;  ///< whose prompt is read next: they take turns
   std::deque<std::unique_ptr<Running>> running_;

@@ -1,9 +1,8 @@
 // What must hold of the fast forward pass for any weights: the same bits however the tokens arrive.
 #include "engine/local/forward.hpp"
 
-#include "engine/model/random_model.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/temp_dir.hpp"
+#include "tests/support/tiny_checkpoint.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -18,7 +17,9 @@ namespace {
 class Bench {
  public:
   explicit Bench(Numerics numerics, unsigned threads = 1, Drafting drafting = Drafting::off)
-      : weights_(load()), pool_(threads), forward_(weights_, numerics, pool_, drafting) {}
+      : weights_(checkpoint_.load()),
+        pool_(threads),
+        forward_(weights_, numerics, pool_, drafting) {}
 
   [[nodiscard]] Forward& forward() { return forward_; }
   [[nodiscard]] LiveKv new_kv() const { return forward_.new_kv(); }
@@ -43,25 +44,15 @@ class Bench {
     return out;
   }
 
-  [[nodiscard]] std::vector<TokenId> text(std::size_t size, unsigned seed) const {
-    std::mt19937 random(seed);
-    std::vector<TokenId> out(size);
-    for (TokenId& token : out)
-      token = static_cast<TokenId>(random() % static_cast<unsigned>(weights_.config.vocab_size));
-    return out;
+  static std::vector<TokenId> text(std::size_t size, unsigned seed) {
+    return test::random_tokens(size, seed);
   }
   [[nodiscard]] std::size_t vocab() const {
     return static_cast<std::size_t>(weights_.config.vocab_size);
   }
 
  private:
-  Weights load() {
-    const auto written = write_random_model(named_shape("tiny").value(), dir_ / "m", {});
-    if (!written) FAIL(written.error().message);
-    return Weights::load(dir_ / "m").value();
-  }
-
-  test::TempDir dir_;
+  test::TinyCheckpoint checkpoint_;
   Weights weights_;
   ThreadPool pool_;
   Forward forward_;

@@ -1,13 +1,10 @@
 #include "engine/local/scheduler.hpp"
 
-#include "engine/model/random_model.hpp"
-#include "engine/text/byte_tokenizer.hpp"
 #include "engine/text/tokenizer_grammar.hpp"
 #include "tests/support/catch.hpp"
-#include "tests/support/temp_dir.hpp"
+#include "tests/support/tiny_checkpoint.hpp"
 
 #include <map>
-#include <random>
 
 using namespace fathom;
 using namespace fathom::engine;
@@ -25,25 +22,25 @@ struct Outcome {
 class Rig {
  public:
   explicit Rig(Drafting drafting = Drafting::off)
-      : weights_(load()), pool_(1), forward_(weights_, Numerics::official, pool_, drafting) {}
+      : weights_(checkpoint_.load()),
+        pool_(1),
+        forward_(weights_, Numerics::official, pool_, drafting) {}
 
   [[nodiscard]] LiveKv new_kv() const { return forward_.new_kv(); }
   /// With a clock that says every step takes as long as any other: then all drafts pay.
   Scheduler scheduler() {
     return {forward_, weights_.config, [this] { return seconds_ += 1; }};
   }
+  Scheduler scheduler_without_clock() { return {forward_, weights_.config}; }
   [[nodiscard]] Tokenizer tokenizer() const {
-    return Tokenizer::create(byte_tokenizer(vocabulary()).value()).value();
+    return test::TinyCheckpoint::tokenizer(weights_.config.vocab_size);
   }
   [[nodiscard]] std::size_t vocabulary() const {
     return static_cast<std::size_t>(weights_.config.vocab_size);
   }
 
   static std::vector<TokenId> text(std::size_t size, unsigned seed) {
-    std::mt19937 random(seed);
-    std::vector<TokenId> out(size);
-    for (TokenId& token : out) token = static_cast<TokenId>(2 + random() % 500);
-    return out;
+    return test::random_tokens(size, seed);
   }
 
   static GenerationRequest request(LiveKv& kv, std::vector<TokenId> prompt,
@@ -89,13 +86,7 @@ class Rig {
   }
 
  private:
-  Weights load() {
-    const auto written = write_random_model(named_shape("tiny").value(), dir_ / "m", {});
-    if (!written) FAIL(written.error().message);
-    return Weights::load(dir_ / "m").value();
-  }
-
-  test::TempDir dir_;
+  test::TinyCheckpoint checkpoint_;
   Weights weights_;
   ThreadPool pool_;
   Forward forward_;
@@ -171,7 +162,7 @@ TEST_CASE("a long prompt is read in pieces, with progress, beside those who gene
   Rig rig;
   LiveKv first = rig.new_kv();
   LiveKv second = rig.new_kv();
-  Scheduler scheduler = rig.scheduler();
+  Scheduler scheduler = rig.scheduler_without_clock();
   std::map<RequestId, Outcome> outcomes;
   const RequestId talker = scheduler.add(Rig::request(first, Rig::text(5, 1), 40)).value();
   Rig::note(outcomes, scheduler.step());
@@ -183,6 +174,22 @@ TEST_CASE("a long prompt is read in pieces, with progress, beside those who gene
     said = outcomes[talker].tokens.size();
   }
   CHECK(outcomes[reader].progress == std::vector<std::int64_t>{128, 256, 384, 400});
+}
+
+TEST_CASE("pieces of a prompt are cut to the time a step may take", "[engine]") {
+  Rig rig;
+  LiveKv first = rig.new_kv();
+  LiveKv second = rig.new_kv();
+  Scheduler scheduler = rig.scheduler();
+  // The first step of 512 tokens takes a second: two seconds' worth are more than a batch.
+  const RequestId alone = scheduler.add(Rig::request(first, Rig::text(1100, 1), 30)).value();
+  std::map<RequestId, Outcome> outcomes;
+  while (outcomes[alone].tokens.empty()) Rig::note(outcomes, scheduler.step());
+  CHECK(outcomes[alone].progress == std::vector<std::int64_t>{512, 1024, 1100});
+  // The last 76 took a second too, so beside a request that generates a quarter of them is read.
+  const RequestId beside = scheduler.add(Rig::request(second, Rig::text(40, 2), 1)).value();
+  while (outcomes[beside].tokens.empty()) Rig::note(outcomes, scheduler.step());
+  CHECK(outcomes[beside].progress == std::vector<std::int64_t>{19, 38, 40});
 }
 
 TEST_CASE("a cancelled request ends with the next step", "[engine]") {
