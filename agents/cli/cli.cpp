@@ -178,6 +178,12 @@ void add_generate(Cli& cli) {
       cli.app.add_subcommand("generate", "Continue a prompt with a model on this machine");
   command->add_option("PROMPT", options.prompt, "Text to continue, or to answer with --chat");
   command->add_option("--model", options.model, "Folder of the checkpoint")->required();
+  command->add_option("--suffix", options.suffix, "Fill in between PROMPT and this text");
+  command->add_option("--schema", options.schema, "JSON Schema file that the answer must meet");
+  command->add_option(
+      "--tools", options.tools,
+      "With --chat: JSON file with the tools it may call, as the OpenAI API has them");
+  command->add_flag("--must-call", options.must_call, "With --tools: the answer is a call");
   command->add_option("--ids", options.ids, "Token ids in place of a prompt: \"0 5 9\"");
   command->add_flag("--chat", options.chat, "The prompt is a user's message");
   command->add_flag("--think", options.think, "With --chat: reason before the answer");
@@ -214,6 +220,8 @@ void add_generate(Cli& cli) {
       ->type_name("MODE");
   command->footer(
       "Examples:\n  fathom generate --model DIR --chat 'Why is the sky blue?'\n"
+      "  fathom generate --model DIR --chat 'List the files' --tools tools.json --json\n"
+      "  fathom generate --model DIR --chat 'Name three birds' --schema birds.schema.json\n"
       "  fathom generate --model DIR --ids '0 5 9' --print-ids --temperature 0 --ignore-eos");
   command->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {

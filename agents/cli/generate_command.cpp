@@ -1,30 +1,23 @@
 #include "agents/cli/generate_command.hpp"
 
+#include "agents/cli/generate_input.hpp"
 #include "agents/cli/progress.hpp"
-#include "engine/cpu/kernels.hpp"
-#include "engine/local/forward.hpp"
-#include "engine/local/scheduler.hpp"
-#include "engine/model/weights.hpp"
-#include "engine/text/chat_encoding.hpp"
-#include "engine/text/tokenizer.hpp"
-#include "runtime/base/text.hpp"
+#include "engine/local/local_engine.hpp"
+#include "engine/text/dsml_parser.hpp"
+#include "engine/text/special_token.hpp"
 
 #include <nlohmann/json.hpp>
 
-#include <charconv>
 #include <chrono>
-#include <cstdlib>
+#include <cstdio>
 #include <optional>
 
 namespace fathom::agents {
 namespace {
 
 using namespace engine;
+using nlohmann::ordered_json;
 using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 /// What the prompt costs to read and the answer to say.
 struct Timing {
@@ -35,7 +28,8 @@ struct Timing {
 };
 
 bool needs_tokenizer(const GenerateOptions& options) {
-  return options.ids.empty() || options.output != GenerateOutput::ids || !options.stop.empty();
+  return options.ids.empty() || options.output != GenerateOutput::ids || !options.stop.empty() ||
+         !options.schema.empty();
 }
 
 Result<Tokenizer> load_tokenizer(const GenerateOptions& options, const ModelConfig& config) {
@@ -48,40 +42,35 @@ Result<Tokenizer> load_tokenizer(const GenerateOptions& options, const ModelConf
   return tokenizer;
 }
 
-Result<ChatOptions> chat_options(const GenerateOptions& options, const ModelConfig& config) {
-  ChatOptions out;
-  out.profile = config.chat_profile;
-  if (!options.profile.empty()) out.profile = TRY(parse_profile(options.profile));
-  out.mode = options.think ? ThinkingMode::thinking : ThinkingMode::chat;
-  if (!options.effort.empty()) out.reasoning_effort = options.effort;
-  return out;
+std::string_view name_of(FinishReason reason) {
+  switch (reason) {
+    case FinishReason::stop:
+      return "stop";
+    case FinishReason::length:
+      return "length";
+    case FinishReason::tool_calls:
+      return "tool_calls";
+  }
+  return "stop";
 }
 
-Result<std::vector<TokenId>> prompt_tokens(const GenerateOptions& options,
-                                           const Tokenizer* tokenizer, const ModelConfig& config) {
-  if (!options.ids.empty()) return parse_ids(options.ids);
-  if (find_invalid_utf8(options.prompt) < options.prompt.size())
-    return fail(ErrorCode::bad_data,
-                "the prompt is not valid UTF-8: convert it, for example with iconv -t UTF-8");
-  std::vector<TokenId> out;
-  if (options.chat) {
-    ChatMessage message;
-    message.content = options.prompt;
-    const ChatOptions chat = TRY(chat_options(options, config));
-    const ChatPrompt prompt = TRY(encode_chat({message}, chat));
-    return tokenizer->encode_pieces(prompt.pieces);
-  }
-  out = tokenizer->encode(options.prompt);
-  out.insert(out.begin(), tokenizer->bos());
-  return out;
+ordered_json to_json(const DraftCounts& counts) {
+  return {{"drafted", counts.drafted}, {"accepted", counts.accepted}};
 }
 
 /// Writes an answer as it comes.
 class Answer {
  public:
-  Answer(const GenerateOptions& options, Terminal& terminal, const Tokenizer* tokenizer,
-         std::optional<StopStrings> stop)
-      : options_(options), terminal_(terminal), tokenizer_(tokenizer), stop_(std::move(stop)) {}
+  Answer(const GenerateOptions& options, Terminal& terminal, const Tokenizer* tokenizer)
+      : options_(options), terminal_(terminal), tokenizer_(tokenizer) {}
+
+  void hold_back(StopStrings stop) { stop_.emplace(std::move(stop)); }
+  /// An answer to a chat is taken apart: reasoning, content, calls.
+  void read_as_chat(DeclaredTools tools, bool opens_reasoning) {
+    using Start = DsmlOptions::Start;
+    parser_.emplace(std::move(tools),
+                    DsmlOptions{.start = opens_reasoning ? Start::reasoning : Start::content});
+  }
 
   void token(const GenerationEvent& event) {
     ids_.push_back(event.token);
@@ -95,18 +84,18 @@ class Answer {
 
   void end(const GenerationEvent& event, const Timing& timing) {
     if (stop_ && event.reason != StopReason::stop) emit(stop_->finish());
-    if (options_.output == GenerateOutput::json) {
-      nlohmann::ordered_json out = {{"text", text_},
-                                    {"ids", ids_},
-                                    {"finish_reason", name_of(event.reason)},
-                                    {"prompt_tokens", timing.prompt_tokens},
-                                    {"completion_tokens", timing.tokens},
-                                    {"drafted_tokens", event.drafts.all().drafted},
-                                    {"accepted_tokens", event.drafts.all().accepted}};
-      terminal_.out(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
-    } else {
-      terminal_.out("\n");
-    }
+    if (options_.output != GenerateOutput::json) return terminal_.out("\n");
+    ordered_json out = {{"text", text_},
+                        {"ids", ids_},
+                        {"finish_reason", engine::name_of(event.reason)},
+                        {"prompt_tokens", timing.prompt_tokens},
+                        {"completion_tokens", timing.tokens},
+                        {"drafts",
+                         {{"grammar", to_json(event.drafts.grammar)},
+                          {"lookup", to_json(event.drafts.lookup)},
+                          {"mtp", to_json(event.drafts.mtp)}}}};
+    if (parser_) add_message(event.reason == StopReason::length, out);
+    terminal_.out(out.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
   }
 
  private:
@@ -117,53 +106,69 @@ class Answer {
       terminal_.out(bytes);
   }
 
+  void add_message(bool cut, ordered_json& out) {
+    static_cast<void>(parser_->feed(text_));
+    const Sample sample = parser_->finish(cut ? EndedBy::limit : EndedBy::eos).sample;
+    ordered_json calls = ordered_json::array();
+    for (const ToolCall& call : sample.message.calls)
+      calls.push_back({{"name", call.name}, {"arguments", call.arguments}});
+    out["message"] = {{"reasoning", sample.message.reasoning},
+                      {"content", sample.message.text},
+                      {"tool_calls", std::move(calls)},
+                      {"finish_reason", name_of(sample.finish)}};
+  }
+
   const GenerateOptions& options_;
   Terminal& terminal_;
   const Tokenizer* tokenizer_;
   std::optional<StopStrings> stop_;
+  std::optional<DsmlParser> parser_;
   std::vector<TokenId> ids_;
   std::string text_;
 };
 
 void report(const Timing& timing, const GenerationEvent& end, Terminal& terminal) {
-  const double prefill =
-      std::chrono::duration<double>(timing.first_token.value_or(Clock::now()) - timing.start)
-          .count();
-  const double decode = timing.first_token ? seconds_since(*timing.first_token) : 0;
-  const auto rate = [](double tokens, double seconds) {
+  const auto seconds = [](Clock::duration time) {
+    return std::chrono::duration<double>(time).count();
+  };
+  const auto rate = [](std::int64_t tokens, double time) {
     std::array<char, 32> text{};
-    std::snprintf(text.data(), text.size(), "%.1f tokens/s", seconds > 0 ? tokens / seconds : 0);
+    std::snprintf(text.data(), text.size(), "%.1f tokens/s",
+                  time > 0 ? static_cast<double>(tokens) / time : 0);
     return std::string(text.data());
   };
+  const auto of = [](const DraftCounts& counts) {
+    return std::to_string(counts.accepted) + " of " + std::to_string(counts.drafted);
+  };
+  const Clock::time_point first = timing.first_token.value_or(Clock::now());
   terminal.note("prompt " + std::to_string(timing.prompt_tokens) + " tokens, " +
-                rate(static_cast<double>(timing.prompt_tokens), prefill) + "; answer " +
+                rate(timing.prompt_tokens, seconds(first - timing.start)) + "; answer " +
                 std::to_string(timing.tokens) + " tokens, " +
-                rate(static_cast<double>(timing.tokens - 1), decode) + "; " +
-                std::to_string(end.drafts.all().accepted) + " of " + std::to_string(end.drafts.all().drafted) +
-                " drafts accepted; ended by " + std::string(name_of(end.reason)));
+                rate(timing.tokens - 1, seconds(Clock::now() - first)) +
+                "; drafts accepted: " + of(end.drafts.lookup) + " from the context, " +
+                of(end.drafts.mtp) + " from MTP, " + of(end.drafts.grammar) +
+                " from the grammar; ended by " + std::string(engine::name_of(end.reason)));
 }
 
-Result<> run(Scheduler& scheduler, Answer& answer, Timing& timing, const GenerateOptions& options,
+Result<> run(Generation& generation, Answer& answer, Timing& timing, const GenerateOptions& options,
              Terminal& terminal) {
   std::optional<Progress> progress(std::in_place, "read the prompt");
-  while (!scheduler.idle()) {
-    for (const GenerationEvent& event : scheduler.step()) {
-      if (event.kind == GenerationEvent::Kind::prefill) {
-        if (progress)
-          progress->show(static_cast<std::uint64_t>(event.prompt_done),
-                         static_cast<std::uint64_t>(event.prompt_total), "tokens");
-        continue;
-      }
-      progress.reset();
-      if (event.kind == GenerationEvent::Kind::token) {
-        if (!timing.first_token) timing.first_token = Clock::now();
-        ++timing.tokens;
-        answer.token(event);
-        continue;
-      }
-      if (event.error) return fail(*event.error);
-      answer.end(event, timing);
-      if (options.stats) report(timing, event, terminal);
+  while (const auto event = generation.next()) {
+    if (event->kind == GenerationEvent::Kind::prefill) {
+      if (progress)
+        progress->show(static_cast<std::uint64_t>(event->prompt_done),
+                       static_cast<std::uint64_t>(event->prompt_total), "tokens");
+      continue;
+    }
+    progress.reset();
+    if (event->kind == GenerationEvent::Kind::token) {
+      if (!timing.first_token) timing.first_token = Clock::now();
+      ++timing.tokens;
+      answer.token(*event);
+    } else {
+      if (event->error) return fail(*event->error);
+      answer.end(*event, timing);
+      if (options.stats) report(timing, *event, terminal);
     }
     TRY(terminal.flush());
   }
@@ -172,57 +177,38 @@ Result<> run(Scheduler& scheduler, Answer& answer, Timing& timing, const Generat
 
 }  // namespace
 
-Result<std::vector<std::int32_t>> parse_ids(const std::string& text) {
-  std::vector<std::int32_t> out;
-  for (std::size_t at = 0; (at = text.find_first_not_of(" ,\t\n", at)) != std::string::npos;) {
-    const std::size_t end = std::min(text.find_first_of(" ,\t\n", at), text.size());
-    const std::string_view word = std::string_view(text).substr(at, end - at);
-    std::int32_t id = 0;
-    const auto [stop, error] = std::from_chars(word.data(), word.data() + word.size(), id);
-    if (error != std::errc() || stop != word.data() + word.size() || id < 0)
-      return fail(ErrorCode::usage, "--ids: '" + to_printable(word) + "' is not a token id");
-    out.push_back(id);
-    at = end;
-  }
-  return out;
-}
-
 Result<> generate(const GenerateOptions& options, Terminal& terminal) {
-  if (options.prompt.empty() && options.ids.empty())
-    return fail(ErrorCode::usage, "give a prompt, or token ids with --ids \"0 5 9\"");
-  const char* isa = std::getenv("FATHOM_ISA");
-  TRY(choose_kernels(isa ? isa : ""));  // says what is wrong with the variable before it is used
-  const Weights weights = TRY(Weights::load(options.model));
+  const auto engine = TRY(LocalEngine::open(
+      options.model,
+      {.numerics = options.numerics, .threads = options.threads, .draft = options.speculate}));
+  const ModelConfig& config = engine->config();
   std::optional<Tokenizer> tokenizer;
-  if (needs_tokenizer(options)) tokenizer = TRY(load_tokenizer(options, weights.config));
+  if (needs_tokenizer(options)) tokenizer = TRY(load_tokenizer(options, config));
   const Tokenizer* const text = tokenizer ? &*tokenizer : nullptr;
+  GenerateInput input = TRY(generate_input(options, text, config));
 
-  ThreadPool pool(options.threads == 0 ? usable_cores() : options.threads);
-  Forward forward(weights, options.numerics, pool);
-  Scheduler scheduler(forward, weights.config);
-  LiveKv kv = forward.new_kv();
+  Answer answer(options, terminal, text);
+  if (!options.stop.empty()) answer.hold_back(TRY(StopStrings::create(options.stop)));
+  if (options.chat) answer.read_as_chat(std::move(input.tools), input.opens_reasoning);
+  LiveKv kv = engine->new_kv();
   GenerationRequest request;
-  request.prompt = TRY(prompt_tokens(options, text, weights.config));
+  request.prompt = std::move(input.prompt);
   request.kv = &kv;
   request.sampling = options.sampling;
   request.tokens_max = options.tokens_max;
   request.stop_at_eos = !options.ignore_eos;
   request.speculate = options.speculate;
   request.stop = options.stop;
-  if (text) request.token_bytes = [text](TokenId token) { return text->token_bytes(token); };
-  std::optional<StopStrings> stop;
-  if (!options.stop.empty()) stop = TRY(StopStrings::create(options.stop));
-
-  for (const TokenId token : request.prompt)
-    if (token >= weights.config.vocab_size)
-      return fail(ErrorCode::usage, "--ids: " + std::to_string(token) +
-                                        " is not in the vocabulary of " +
-                                        std::to_string(weights.config.vocab_size));
+  request.grammar = std::move(input.grammar);
+  if (text) {
+    request.token_bytes = [text](TokenId token) { return text->token_bytes(token); };
+    request.tokenize = [text](std::string_view forced) { return text->encode_template(forced); };
+    if (input.opens_reasoning) request.grammar_after = text->find_special(special::kThinkEnd);
+  }
   Timing timing;
   timing.prompt_tokens = static_cast<std::int64_t>(request.prompt.size());
-  Answer answer(options, terminal, text, std::move(stop));
-  TRY(scheduler.add(std::move(request)));
-  return run(scheduler, answer, timing, options, terminal);
+  const auto generation = TRY(engine->generate(std::move(request)));
+  return run(*generation, answer, timing, options, terminal);
 }
 
 }  // namespace fathom::agents

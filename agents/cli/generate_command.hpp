@@ -20,9 +20,13 @@ struct GenerateOptions {
   std::string prompt;
   std::string ids;  ///< "0 5 9" in place of a prompt; with ids out, no tokenizer is needed
   bool chat = false;
-  bool think = false;   ///< chat: let it reason first
-  std::string effort;   ///< chat with thinking: what the profile knows, "none" when empty
-  std::string profile;  ///< chat encoding; empty: the checkpoint's
+  bool think = false;            ///< chat: let it reason first
+  std::string effort;            ///< chat with thinking: what the profile knows, "none" when empty
+  std::string profile;           ///< chat encoding; empty: the checkpoint's
+  std::string suffix;            ///< fill in the middle: what the answer stands before
+  std::filesystem::path schema;  ///< JSON Schema of the answer; empty: none
+  std::filesystem::path tools;   ///< chat: JSON list of the tools that it may call; empty: none
+  bool must_call = false;        ///< with tools: the answer is calls
   GenerateOutput output = GenerateOutput::text;
   engine::Numerics numerics = engine::Numerics::official;
   engine::SamplingOptions sampling;
@@ -34,10 +38,7 @@ struct GenerateOptions {
   unsigned threads = 0;  ///< 0: what the machine offers
 };
 
-/// Streams the answer to the terminal's output; Ctrl-C stops it between tokens.
+/// Streams the answer to the terminal's output.
 Result<> generate(const GenerateOptions& options, Terminal& terminal);
-
-/// "0 5 9", spaces or commas; the error names the word that is no id.
-Result<std::vector<std::int32_t>> parse_ids(const std::string& text);
 
 }  // namespace fathom::agents

@@ -2,36 +2,44 @@
 
 #include "runtime/base/ensure.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace fathom::engine {
 
 AnswerGrammar::AnswerGrammar(std::shared_ptr<const Grammar> grammar, std::optional<TokenId> after,
-                             std::size_t vocabulary)
-    : state_(std::move(grammar)), after_(after), active_(!after), mask_((vocabulary + 63) / 64) {}
+                             std::size_t vocabulary, TokenId end)
+    : state_(std::move(grammar)),
+      after_(after),
+      end_(end),
+      active_(!after),
+      mask_((vocabulary + 63) / 64) {}
 
 std::span<const std::uint64_t> AnswerGrammar::mask() {
-  if (!active_) return {};
-  state_.mask(mask_);
+  if (active_) {
+    state_.mask(mask_);
+  } else {
+    std::ranges::fill(mask_, ~std::uint64_t{0});
+    mask_[static_cast<std::size_t>(end_) / 64] &= ~(std::uint64_t{1} << (end_ % 64));
+  }
   return mask_;
 }
 
-bool AnswerGrammar::step(GrammarState& state, bool& active, std::optional<TokenId> after,
-                         TokenId token) {
+bool AnswerGrammar::step(GrammarState& state, bool& active, TokenId token) const {
   if (active) return state.accept(token);
-  active = token == after;
-  return true;
+  active = token == after_;
+  return token != end_;
 }
 
 void AnswerGrammar::accept(TokenId token) {
-  ENSURE(step(state_, active_, after_, token), "a token that was sampled under a mask is allowed");
+  ENSURE(step(state_, active_, token), "a token that was sampled under a mask is allowed");
 }
 
 std::size_t AnswerGrammar::allowed(std::span<const TokenId> drafts) const {
   GrammarState state = state_;
   bool active = active_;
   std::size_t count = 0;
-  while (count < drafts.size() && step(state, active, after_, drafts[count])) ++count;
+  while (count < drafts.size() && step(state, active, drafts[count])) ++count;
   return count;
 }
 

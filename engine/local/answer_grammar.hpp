@@ -1,5 +1,5 @@
 // The grammar of one answer, from the token on at which it begins: an answer that may reason first
-// is free until the reasoning is closed.
+// is free until the reasoning is closed, but it may not end before: then there would be no answer.
 #pragma once
 
 #include "engine/text/grammar.hpp"
@@ -18,9 +18,9 @@ namespace fathom::engine {
 class AnswerGrammar {
  public:
   /// `after`: the token behind which the grammar holds; without one it holds at once. `vocabulary`
-  /// is the number of logits.
+  /// is the number of logits, `end` the end of sentence.
   AnswerGrammar(std::shared_ptr<const Grammar> grammar, std::optional<TokenId> after,
-                std::size_t vocabulary);
+                std::size_t vocabulary, TokenId end);
 
   /// The tokens that may come next, for the sampler: empty where all may. Valid until the next
   /// call.
@@ -39,11 +39,11 @@ class AnswerGrammar {
   [[nodiscard]] std::string forced() const { return active_ ? state_.forced() : std::string(); }
 
  private:
-  [[nodiscard]] static bool step(GrammarState& state, bool& active, std::optional<TokenId> after,
-                                 TokenId token);
+  [[nodiscard]] bool step(GrammarState& state, bool& active, TokenId token) const;
 
   GrammarState state_;
   std::optional<TokenId> after_;
+  TokenId end_;
   bool active_;
   std::vector<std::uint64_t> mask_;
 };

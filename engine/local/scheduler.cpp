@@ -76,7 +76,8 @@ Result<RequestId> Scheduler::add(GenerationRequest request) {
   const GenerationRequest& wanted = running->request;
   if (wanted.grammar)
     running->grammar.emplace(wanted.grammar, wanted.grammar_after,
-                             static_cast<std::size_t>(c_.vocab_size));
+                             static_cast<std::size_t>(c_.vocab_size),
+                             static_cast<TokenId>(c_.eos_id));
   running->origin = wanted.kv->position();
   running->speculation.history().append(wanted.prompt);
   running_.push_back(std::move(running));

@@ -43,7 +43,8 @@ struct GenerationRequest {
   std::function<std::string_view(TokenId)> token_bytes;
   /// What the answer may be, over a vocabulary as large as the model's; null allows all.
   std::shared_ptr<const Grammar> grammar;
-  /// The token behind which the grammar holds (the end of the reasoning); without one, at once.
+  /// The token behind which the grammar holds (the end of the reasoning), until which the answer
+  /// may not end; without one, at once.
   std::optional<TokenId> grammar_after;
   Tokenize tokenize;  ///< lets text that the grammar forces be guessed; may be empty
 };

@@ -1,5 +1,6 @@
 #include "engine/text/tokenizer_grammar.hpp"
 
+#include "engine/text/special_token.hpp"
 #include "runtime/base/ensure.hpp"
 
 namespace fathom::engine {
@@ -17,7 +18,7 @@ Result<std::shared_ptr<const GrammarVocabulary>> grammar_vocabulary(const Tokeni
   return GrammarVocabulary::create({.token_bytes = bytes,
                                     .special = special,
                                     .end_of_sequence = tokenizer.eos(),
-                                    .marker = tokenizer.find_special("｜DSML｜")});
+                                    .marker = tokenizer.find_special(special::kDsml)});
 }
 
 }  // namespace fathom::engine

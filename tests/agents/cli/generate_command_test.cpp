@@ -1,5 +1,6 @@
 #include "agents/cli/generate_command.hpp"
 
+#include "runtime/base/file.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/golden_model.hpp"
 #include "tests/support/run_program.hpp"
@@ -27,6 +28,10 @@ class TinyModel {
   [[nodiscard]] ProgramResult generate(std::vector<std::string> args) const {
     args.insert(args.begin(), {"generate", "--model", path()});
     return test::fathom(args);
+  }
+  [[nodiscard]] std::string file(const std::string& name, const std::string& text) const {
+    REQUIRE(write_file_atomic(dir_ / name, text, Sync::no));
+    return (dir_ / name).string();
   }
   void check_failure(const std::vector<std::string>& args, int exit_code,
                      const std::string& message) const {
@@ -79,11 +84,71 @@ TEST_CASE("an answer comes as text, or as one JSON object", "[agents][e2e]") {
   CHECK(text.err.find("tokens/s") != std::string::npos);
 }
 
+TEST_CASE("an answer by a schema is JSON of that schema", "[agents][e2e]") {
+  const TinyModel model;
+  const std::string schema =
+      model.file("schema.json",
+                 R"({"type":"object","required":["ok"],"properties":{"ok":{"type":"boolean"}}})");
+  for (const char* seed : {"1", "2", "3"}) {
+    const ProgramResult result = model.generate({"hello", "--schema", schema, "--seed", seed});
+    CHECK(result.exit_code == 0);
+    CHECK(nlohmann::json::parse(result.out).at("ok").is_boolean());
+  }
+  model.check_failure({"hello", "--schema", model.file("bad.json", R"({"pattern":"x"})")}, 71,
+                      model.file("bad.json", R"({"pattern":"x"})") +
+                          ": schema: unsupported keyword 'pattern' (no grammar expresses it: "
+                          "leave it out)");
+  CHECK(
+      model.generate({"hello", "--schema", "/nowhere"}).err.starts_with("fathom: read /nowhere:"));
+}
+
+TEST_CASE("tools are offered, and their calls are read from the answer", "[agents][e2e]") {
+  const TinyModel model;
+  const std::string tools = model.file("tools.json", R"([{"type":"function",
+      "function":{"name":"ls","parameters":{"type":"object",
+      "properties":{"all":{"type":"boolean"}},"required":["all"]}}}])");
+  const ProgramResult called = model.generate({"--chat", "list", "--tools", tools, "--must-call",
+                                               "--think", "--json", "--max-tokens", "4000"});
+  CHECK(called.exit_code == 0);
+  const auto json = nlohmann::json::parse(called.out);
+  const auto& message = json.at("message");
+  CHECK(message.at("finish_reason") == "tool_calls");
+  CHECK(message.at("reasoning") != "");
+  REQUIRE(!message.at("tool_calls").empty());
+  CHECK(message.at("tool_calls").at(0).at("name") == "ls");
+  const auto arguments =
+      nlohmann::json::parse(message.at("tool_calls").at(0).at("arguments").get<std::string>());
+  CHECK(arguments.at("all").is_boolean());
+  CHECK(json.at("drafts").at("grammar").at("accepted") > 10);
+  // Free to call or not, random weights do not.
+  const ProgramResult free = model.generate({"--chat", "list", "--tools", tools, "--json"});
+  CHECK(nlohmann::json::parse(free.out).at("message").at("tool_calls").empty());
+  model.check_failure({"--chat", "x", "--must-call"}, 64, "--must-call needs --tools");
+  CHECK(model.generate({"--chat", "x", "--tools", model.file("no.json", "nonsense")})
+            .err.ends_with("no.json: is not JSON\n"));
+}
+
+TEST_CASE("a text is filled in between a beginning and an end", "[agents][e2e]") {
+  const TinyModel model;
+  const ProgramResult result =
+      model.generate({"def f(", "--suffix", "return x", "--json", "--max-tokens", "3"});
+  CHECK(result.exit_code == 0);
+  // Begin of sentence, three markers and fourteen bytes.
+  CHECK(nlohmann::json::parse(result.out).at("prompt_tokens") == 18);
+}
+
 TEST_CASE("what generate cannot do is said in one line before any work", "[agents][e2e]") {
   const TinyModel model;
   model.check_failure({}, 64, "give a prompt, or token ids with --ids \"0 5 9\"");
   model.check_failure({"--ids", "1 x"}, 64, "--ids: 'x' is not a token id");
-  model.check_failure({"--ids", "1 9999"}, 64, "--ids: 9999 is not in the vocabulary of 512");
+  model.check_failure({"--ids", "1 9999"}, 64,
+                      "token id 9999 is not in the vocabulary: the model has 0 to 511");
+  model.check_failure({"hi", "--ids", "1"}, 64,
+                      "--ids stands alone: without a prompt, --chat and --suffix");
+  model.check_failure({"hi", "--think"}, 64, "--think needs --chat");
+  model.check_failure({"hi", "--tools", "x"}, 64, "--tools needs --chat");
+  model.check_failure({"--chat", "hi", "--suffix", "x"}, 64,
+                      "--suffix fills in the middle of a text: without --chat");
   model.check_failure({"hi", "--temperature", "9"}, 64, "temperature: 9 is not in 0 … 2");
   model.check_failure({"--chat", "hi", "--profile", "foo"}, 64,
                       "unknown chat profile 'foo' (choose preview or 0731)");

@@ -329,6 +329,7 @@ TEST_CASE("a grammar waits for the end of the reasoning", "[engine]") {
                         .value();
   const TokenId close = tokenizer.find_special("</think>").value();
   request.grammar_after = close;
+  request.tokens_max = 5000;
   const Outcome answer = rig.alone(request);
   const auto at = std::ranges::find(answer.tokens, close);
   REQUIRE(at != answer.tokens.end());
