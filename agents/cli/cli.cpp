@@ -1,5 +1,6 @@
 #include "agents/cli/cli.hpp"
 
+#include "agents/cli/bench_command.hpp"
 #include "agents/cli/completion.hpp"
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/generate_command.hpp"
@@ -34,6 +35,7 @@ struct Cli {
   TraceOptions trace;
   ModelOptions model;
   GenerateOptions generate;
+  BenchOptions bench;
   bool json = false;
   std::string shell;
   Command command;
@@ -231,6 +233,37 @@ void add_generate(Cli& cli) {
   });
 }
 
+void add_bench(Cli& cli) {
+  CLI::App* bench =
+      cli.app.add_subcommand("bench", "Measure, as shares of what this machine can do");
+  bench->require_subcommand(1);
+  CLI::App* engine =
+      bench->add_subcommand("engine", "Tokens a second of a checkpoint: prompts, decoding, drafts");
+  engine->add_option("--model", cli.bench.model, "Folder of the checkpoint")->required();
+  engine
+      ->add_option("--context", cli.bench.contexts,
+                   "Also decode behind so many tokens, made up (repeatable)")
+      ->allow_extra_args(false);
+  engine
+      ->add_option("--threads", cli.bench.threads,
+                   "Threads; 0 measures one and then the cores of this machine")
+      ->check(CLI::Range(0U, engine::ThreadPool::kThreadsMax))
+      ->capture_default_str();
+  engine->add_flag("--quick", cli.bench.quick, "One round of each");
+  engine->add_flag("--json", cli.json, "One JSON object");
+  engine->footer(
+      "Fails when something else is running: then figures mean nothing.\n"
+      "Examples:\n  fathom model random --shape mini DIR\n  fathom bench engine --model DIR\n"
+      "  fathom bench engine --model DIR --context 1000 --context 256000 --json");
+  engine->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
+      cli.bench.format = cli.json ? ReportFormat::json : ReportFormat::human;
+      TRY(bench_engine(cli.bench, terminal));
+      return ExitCode::ok;
+    };
+  });
+}
+
 void add_doctor(Cli& cli) {
   CLI::App* doctor = cli.app.add_subcommand(
       "doctor", "Say what this build and machine offer, and what is missing");
@@ -299,6 +332,7 @@ void build(Cli& cli) {
       "found,\n"
       "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
       "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
+  add_bench(cli);
   add_doctor(cli);
   add_generate(cli);
   add_model(cli);
