@@ -24,9 +24,9 @@ std::string format(const char* pattern, Values... values) {
   return text.data();
 }
 
-/// Seconds a token must take to read the context's bytes, and to score its keys.
+/// Seconds a token must take to read the context's bytes, or to multiply with them.
 double context_limit(const ContextSpeed& context, const Yardsticks& machine) {
-  return std::max(context.context_bytes / machine.read, context.index_flops / machine.flops);
+  return std::max(context.context_bytes / machine.read, context.context_flops / machine.flops);
 }
 
 ordered_json to_json(const EngineSpeed& speed, const TokenWork& work) {
@@ -49,7 +49,7 @@ ordered_json to_json(const EngineSpeed& speed, const TokenWork& work) {
     out["contexts"].push_back({{"context", context.context},
                                {"seconds_per_token", context.seconds},
                                {"context_bytes_per_token", context.context_bytes},
-                               {"index_flops_per_token", context.index_flops},
+                               {"context_flops_per_token", context.context_flops},
                                {"limit_seconds_per_token", context_limit(context, machine)},
                                {"kv_bytes", context.kv_bytes}});
   return out;

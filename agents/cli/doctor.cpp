@@ -2,6 +2,8 @@
 
 #include "agents/cli/terminal.hpp"
 #include "engine/cpu/cpu_info.hpp"
+#include "engine/cpu/kernels.hpp"
+#include "engine/cpu/thread_pool.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/text.hpp"
 
@@ -34,7 +36,21 @@ Section examine_build() {
        ok("boost", BOOST_LIB_VERSION), ok("cuda", "not built in")}};
 }
 
-Section examine_cpu() {
+// What the engine computes with, and what each instruction set needed in the probe.
+Finding examine_kernels(const GetEnv& env) {
+  const auto choice = engine::choose_kernels(env("FATHOM_ISA"));
+  if (!choice) return {"kernels", Health::missing, choice.error().message, "unset FATHOM_ISA"};
+  std::string value = std::string(engine::name_of(choice->kernels->isa)) + ", " + choice->reason;
+  for (const engine::IsaProbe& probe : choice->probes) {
+    value += "; " + std::string(engine::name_of(probe.isa));
+    std::array<char, 32> text{};
+    std::snprintf(text.data(), text.size(), " %.0f us", probe.probe_us);
+    value += !probe.usable ? " is not here" : probe.probe_us == 0 ? " not measured" : text.data();
+  }
+  return ok("kernels", value);
+}
+
+Section examine_cpu(const GetEnv& env) {
   const engine::CpuInfo info = engine::cpu_info();
   Section section{"cpu", {ok("model", info.model), ok("threads", std::to_string(info.threads))}};
   std::string present;
@@ -44,6 +60,8 @@ Section examine_cpu() {
   section.findings.push_back(
       {"features", fast ? Health::ok : Health::note, present.empty() ? "none" : present,
        fast ? "" : "the engine runs, slowly: it is made for AVX2 and newer"});
+  section.findings.push_back(ok("engine_threads", std::to_string(engine::usable_cores())));
+  section.findings.push_back(examine_kernels(env));
   return section;
 }
 
@@ -188,7 +206,7 @@ std::string_view name_of(Health health) {
 }  // namespace
 
 std::vector<Section> examine(const GetEnv& env) {
-  return {examine_build(),  examine_cpu(),      examine_memory(),
+  return {examine_build(),  examine_cpu(env),   examine_memory(),
           examine_kernel(), examine_files(env), examine_programs(env)};
 }
 

@@ -159,8 +159,18 @@ std::string to_text(const Facts& facts, const std::filesystem::path& dir) {
 
 }  // namespace
 
+/// A checkpoint that was saved again runs, a little worse: said on standard error.
+void warn_of_narrowed(const Weights& weights, Terminal& terminal) {
+  const auto narrowed = narrowed_tensors(weights.checkpoint, weights.config);
+  if (narrowed.empty()) return;
+  terminal.note(std::to_string(narrowed.size()) + " tensors that a release has in F32 are BF16, " +
+                to_printable(narrowed.front()) +
+                " the first: this checkpoint was saved again and answers less exactly");
+}
+
 Result<> model_inspect(const ModelOptions& options, Terminal& terminal) {
   const Weights weights = TRY(Weights::load(options.dir));
+  warn_of_narrowed(weights, terminal);
   const Facts facts = gather(weights.config, weights.checkpoint);
   terminal.out(options.format == ReportFormat::json ? to_json(facts, options.dir)
                                                     : to_text(facts, options.dir));
@@ -169,6 +179,7 @@ Result<> model_inspect(const ModelOptions& options, Terminal& terminal) {
 
 Result<> model_verify(const ModelOptions& options, Terminal& terminal) {
   const Weights weights = TRY(Weights::load(options.dir));
+  warn_of_narrowed(weights, terminal);
   ScanReport report;
   {
     Progress progress("verify");

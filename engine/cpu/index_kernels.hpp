@@ -92,6 +92,8 @@ inline void index_scores(const IndexScoring& s) {
       std::int64_t head = 0;
       for (; head + kIndexHeads <= s.heads; head += kIndexHeads)
         score_heads<kIndexHeads>(s, head, turned + k, scores + k);
+      // One head alone has too few chains to fill the units: 32 and 64 heads leave two and four.
+      for (; head + 2 <= s.heads; head += 2) score_heads<2>(s, head, turned + k, scores + k);
       for (; head < s.heads; ++head) score_heads<1>(s, head, turned + k, scores + k);
     }
     __builtin_memcpy(s.scores + key, scores, static_cast<std::size_t>(count) * sizeof(float));

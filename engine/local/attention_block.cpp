@@ -11,7 +11,6 @@
 namespace fathom::engine {
 namespace {
 
-constexpr std::int64_t kActivationBlock = 128;  // FP8 groups of a linear's input
 constexpr std::int64_t kHeadsPerTask = 8;  // heads that share the reading of one token's entries
 /// With fewer tokens than this the scoring of one token's keys is divided among threads.
 constexpr std::int64_t kTokensToScoreApart = 4;
@@ -71,8 +70,7 @@ void AttentionBlock::project(const Layer& layer, const Rows& input) {
   plain_input_.reset(input.activations());
   const Rows rounded = rows_in(rounded_buffer_, n, input.width);
   std::memcpy(rounded.data, input.data, static_cast<std::size_t>(n * input.width) * sizeof(float));
-  if (numerics_ == Numerics::official)
-    kernels().fp8_quantize(rounded.data, n * rounded.width, kActivationBlock);
+  round_activations(numerics_, rounded.data, n * rounded.width);
   rounded_input_.reset(rounded.activations());
 
   latent_ = rows_in(latent_buffer_, n, c_.q_lora_rank);
@@ -98,8 +96,7 @@ void AttentionBlock::project(const Layer& layer, const Rows& input) {
   for (std::int64_t t = 0; t < n; ++t)
     kernels().rms_norm(latent_.row(t), a.q_norm.data(), static_cast<float>(c_.norm_eps),
                        latent_.width, latent_.row(t));
-  if (numerics_ == Numerics::official)
-    kernels().fp8_quantize(latent_.data, n * latent_.width, kActivationBlock);
+  round_activations(numerics_, latent_.data, n * latent_.width);
   rounded_latent_.reset(latent_.activations());
   queries_ = rows_in(query_buffer_, n, c_.heads * c_.head_dim);
   products_.add(a.wq_b, rounded_latent_, queries_);
@@ -342,8 +339,7 @@ void AttentionBlock::project_out(const Layer& layer, const Rows& output) {
                    {groups.data, groups.width}});
   }
   products_.run();
-  if (numerics_ == Numerics::official)
-    kernels().fp8_quantize(groups.data, groups.n * groups.width, kActivationBlock);
+  round_activations(numerics_, groups.data, groups.n * groups.width);
   rounded_output_.reset(groups.activations());
   products_.add(a.wo_b, rounded_output_, output);
   products_.run();

@@ -146,10 +146,12 @@ class Runner {
       const std::int64_t attended = csa ? std::min(entries, config_.index_topk) : entries;
       speed.context_bytes +=
           static_cast<double>((attended + config_.window) * kv_entry_bytes(kv.format(), shape));
+      speed.context_flops +=
+          4.0 * static_cast<double>((attended + config_.window) * config_.heads * config_.head_dim);
       if (!csa) continue;
       speed.context_bytes +=
           static_cast<double>(entries * index_key_bytes(kv.format(), config_.index_head_dim));
-      speed.index_flops +=
+      speed.context_flops +=
           2.0 * static_cast<double>(entries * config_.index_heads * config_.index_head_dim);
     }
     for (int round = 0; round < options_.rounds; ++round) {

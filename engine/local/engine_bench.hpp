@@ -45,7 +45,7 @@ struct ContextSpeed {
   std::int64_t context = 0;
   double seconds = 0;        ///< a token
   double context_bytes = 0;  ///< that a token reads of keys and entries
-  double index_flops = 0;    ///< of scoring all keys
+  double context_flops = 0;  ///< of scoring all keys and attending to entries
   std::int64_t kv_bytes = 0;
 };
 

@@ -9,8 +9,6 @@
 namespace fathom::engine {
 namespace {
 
-constexpr std::int64_t kActivationBlock = 128;  // FP8 groups of a linear's input
-
 std::size_t bytes_of(std::int64_t floats) {
   return static_cast<std::size_t>(floats) * sizeof(float);
 }
@@ -200,8 +198,7 @@ Result<std::span<const float>> Forward::run_mtp(std::span<const Feed> feeds) {
     for (std::int64_t i = 0; i < hc; ++i)
       kernels().rms_norm(streams + i * d, mtp.hnorm.data(), eps, d, normed.row(r * hc + i));
   }
-  if (numerics_ == Numerics::official)
-    kernels().fp8_quantize(buffer, n * (1 + hc) * d, kActivationBlock);
+  round_activations(numerics_, buffer, n * (1 + hc) * d);
   embedding_input_.reset(embedded.activations());
   stream_input_.reset(normed.activations());
   products_.add(mtp.e_proj, embedding_input_, e);

@@ -8,7 +8,6 @@
 namespace fathom::engine {
 namespace {
 
-constexpr std::int64_t kActivationBlock = 128;  // FP8 groups of a linear's input
 constexpr std::int64_t kRowGrain = 4;
 
 std::size_t at(std::int64_t index) { return static_cast<std::size_t>(index); }
@@ -112,7 +111,7 @@ void MoeBlock::activate() {
       float* hidden = gate + row * width;
       kernels().swiglu(hidden, up + row * width,
                        {static_cast<float>(c_.swiglu_limit), weight_of_[at(row)]}, width, hidden);
-      if (numerics_ == Numerics::official) kernels().fp8_quantize(hidden, width, kActivationBlock);
+      round_activations(numerics_, hidden, width);
     }
   });
 }
@@ -123,8 +122,7 @@ void MoeBlock::run(const Moe& moe, std::span<const BatchToken> tokens, const Row
   gather(moe, input.n);
   const Rows rounded{rounded_buffer_.get(input.n * input.width), input.n, input.width};
   std::memcpy(rounded.data, input.data, at(input.n * input.width) * sizeof(float));
-  if (numerics_ == Numerics::official)
-    kernels().fp8_quantize(rounded.data, rounded.n * rounded.width, kActivationBlock);
+  round_activations(numerics_, rounded.data, rounded.n * rounded.width);
   gather_inputs(rounded);
 
   const auto rows = static_cast<std::int64_t>(token_of_.size());

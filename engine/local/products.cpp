@@ -24,6 +24,11 @@ PreparedActivations PreparedRows::get(WeightFormat format, ThreadPool& pool) {
   return prepared_[slot];
 }
 
+void round_activations(Numerics numerics, float* data, std::int64_t count) {
+  constexpr std::int64_t kGroup = 128;
+  if (numerics == Numerics::official) kernels().fp8_quantize(data, count, kGroup);
+}
+
 void ProductRunner::add(const WeightMatrix& matrix, PreparedRows& x, const Rows& y) {
   add({&matrix, {0, matrix.rows}, x.get(matrix.format, pool_), {y.data, y.width}});
 }

@@ -4,6 +4,7 @@
 
 #include "engine/cpu/kernels.hpp"
 #include "engine/cpu/thread_pool.hpp"
+#include "engine/model/quant_formats.hpp"
 #include "engine/model/weight_matrix.hpp"
 
 #include <span>
@@ -58,6 +59,10 @@ class PreparedRows {
   PreparedActivations prepared_[4];
   FloatBuffer buffers_[4];
 };
+
+/// What a linear with FP8 or FP4 weights reads in official numerics: groups of 128 rounded to the
+/// FP8 grid (v4-spec §4.1); in exact numerics as they are.
+void round_activations(Numerics numerics, float* data, std::int64_t count);
 
 class ProductRunner {
  public:

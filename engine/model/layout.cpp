@@ -244,4 +244,14 @@ Result<> check_layout(const Checkpoint& checkpoint, const ModelConfig& config) {
   return comparison.finish();
 }
 
+std::vector<std::string> narrowed_tensors(const Checkpoint& checkpoint, const ModelConfig& config) {
+  std::vector<std::string> out;
+  for (const PlannedTensor& planned : plan_tensors(config)) {
+    const Tensor* tensor = checkpoint.find(planned.name);
+    if (planned.stored == TensorType::f32 && tensor && tensor->type == TensorType::bf16)
+      out.push_back(planned.name);
+  }
+  return out;
+}
+
 }  // namespace fathom::engine

@@ -37,6 +37,11 @@ constexpr std::size_t kLayoutProblemsShownMax = 12;
 /// misshapen.
 Result<> check_layout(const Checkpoint& checkpoint, const ModelConfig& config);
 
+/// Tensors that a release stores as F32 and this checkpoint, which check_layout lets pass, as BF16:
+/// somebody saved it again and lost their last bits.
+[[nodiscard]] std::vector<std::string> narrowed_tensors(const Checkpoint& checkpoint,
+                                                        const ModelConfig& config);
+
 /// "a.b.weight" -> "a.b.scale"
 [[nodiscard]] std::string scale_name(std::string_view weight_name);
 

@@ -58,3 +58,20 @@ TEST_CASE("doctor's text marks what is missing and gives the fix", "[agents]") {
         "with it\n"
         "something needed is missing: see the lines marked '-' and their fixes\n");
 }
+
+TEST_CASE("doctor says which kernels were chosen, or what is wrong with the choice", "[agents]") {
+  const auto kernels = [](const std::string& wanted) {
+    const auto sections = agents::examine([&](const char* name) {
+      return std::string_view(name) == "FATHOM_ISA" ? wanted : std::string();
+    });
+    for (const auto& section : sections)
+      for (const auto& finding : section.findings)
+        if (finding.name == "kernels") return finding;
+    FAIL("no finding about kernels");
+    return agents::Finding{};
+  };
+  CHECK(kernels("").value.contains("scalar "));
+  CHECK(kernels("scalar").value.starts_with("scalar, FATHOM_ISA=scalar"));
+  CHECK(kernels("foo").health == agents::Health::missing);
+  CHECK(kernels("foo").value.contains("unknown instruction set 'foo'"));
+}

@@ -158,23 +158,3 @@ TEST_CASE("what generate cannot do is said in one line before any work", "[agent
         "fathom: the prompt has 70001 tokens: the model's context is 65536, and an answer needs "
         "room\n");
 }
-
-TEST_CASE("a checkpoint is described, verified, and not overwritten", "[agents][e2e]") {
-  const TinyModel model;
-  const auto inspected =
-      nlohmann::json::parse(test::fathom({"model", "inspect", model.path(), "--json"}).out);
-  CHECK(inspected.at("layers").at("csa") == 2);
-  CHECK(inspected.at("kv_bytes").at("1M") > inspected.at("kv_bytes").at("8k"));
-  CHECK(test::fathom({"model", "inspect", model.path()}).out.find("kv") != std::string::npos);
-  const auto verified =
-      nlohmann::json::parse(test::fathom({"model", "verify", model.path(), "--json"}).out);
-  CHECK(verified.at("ok") == true);
-  CHECK(verified.at("fingerprint").get<std::string>().size() == 32);
-  const ProgramResult again = test::fathom({"model", "random", model.path()});
-  CHECK(again.exit_code == 69);
-  CHECK(again.err ==
-        "fathom: " + model.path() + ": exists and is not empty: choose another folder\n");
-  CHECK(test::fathom({"model", "random", "--shape", "tniy", "/tmp/x"}).err ==
-        "fathom: unknown shape 'tniy' (did you mean 'tiny'?)\n");
-  CHECK(test::fathom({"model", "inspect", "/nonexistent"}).exit_code == 66);
-}

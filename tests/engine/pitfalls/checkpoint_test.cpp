@@ -1,5 +1,6 @@
 // Pitfalls 32 and 34: bytes of a checkpoint that are easily read as something else.
 #include "engine/cpu/kernels.hpp"
+#include "engine/model/layout.hpp"
 #include "engine/model/quant_formats.hpp"
 #include "engine/model/random_model.hpp"
 #include "engine/model/weights.hpp"
@@ -118,4 +119,9 @@ TEST_CASE("pitfall 34: what should be f32 is read by the type that the file says
   // The others are what they were, and f32 where a release has f32.
   CHECK(after.hc_ffn.base == before.hc_ffn.base);
   CHECK(before.hc_attn.fn.format == WeightFormat::f32);
+  // And it can be told: `fathom model inspect` warns.
+  CHECK(narrowed_tensors(original.checkpoint, original.config).empty());
+  const auto narrowed = narrowed_tensors(resaved->checkpoint, resaved->config);
+  CHECK(narrowed.size() == 6);
+  CHECK(std::ranges::count(narrowed, "layers.1.attn.attn_sink") == 1);
 }

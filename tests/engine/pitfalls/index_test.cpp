@@ -69,8 +69,7 @@ constexpr Elsewhere kElsewhere[] = {
 
 /// Pitfall 31, streams collapsed between pipeline stages: there are no stages, one process runs all
 /// layers. Of 27, restoring from the persistent store: there is no store yet; forks and rollbacks,
-/// which restore the same state, are tested. Of 34, the warning: a checkpoint is read by the types
-/// it states, and nobody is told that some are narrower than a release's.
+/// which restore the same state, are tested.
 constexpr int kWithoutTest[] = {31};
 
 bool has_test(const std::string& source, const std::string& name) {
