@@ -17,18 +17,21 @@ Result<std::string> read_file(const std::filesystem::path& path, std::size_t byt
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(system_error("read " + path.string(), errno));
   std::string out;
+  // From the front to the end, so that a pipe can be read as well: --schema <(make-schema).
   for (;;) {
     constexpr std::size_t kChunk = 64 * 1024;
     const std::size_t have = out.size();
     // One byte past the bound tells a file that fits from one that does not.
-    const std::size_t want = std::min(kChunk, bytes_max + 1 - have);
-    out.resize(have + want);
-    const std::size_t got = TRY(read_at(fd.get(), out.data() + have, want, have, path.string()));
-    out.resize(have + got);
+    out.resize(have + std::min(kChunk, bytes_max + 1 - have));
+    const ssize_t got = ::read(fd.get(), out.data() + have, out.size() - have);
+    const int error = errno;
+    out.resize(have + static_cast<std::size_t>(std::max<ssize_t>(got, 0)));
+    if (got < 0 && error == EINTR) continue;
+    if (got < 0) return fail(system_error("read " + path.string(), error));
     if (out.size() > bytes_max)
       return fail(ErrorCode::too_large, "read " + path.string() + ": larger than " +
                                             std::to_string(bytes_max) + " bytes");
-    if (got < want) return out;
+    if (got == 0) return out;
   }
 }
 

@@ -1,9 +1,13 @@
 #include "runtime/base/file.hpp"
 
+#include "runtime/base/unique_fd.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
 
 using namespace fathom;
 using test::TempDir;
@@ -16,6 +20,17 @@ TEST_CASE("a file is read whole up to its bound and refused beyond", "[runtime]"
         Error{ErrorCode::too_large, "read " + path.string() + ": larger than 99999 bytes"});
   CHECK(read_file(dir / "absent", 10).error().code == ErrorCode::not_found);
   CHECK(read_file("/proc/self/status", 1 << 20).value().starts_with("Name:"));
+}
+
+TEST_CASE("a pipe is read like a file", "[runtime]") {
+  std::array<int, 2> ends{};
+  REQUIRE(::pipe(ends.data()) == 0);
+  const UniqueFd reader(ends[0]);
+  {
+    const UniqueFd writer(ends[1]);
+    REQUIRE(write_all(writer.get(), "from a shell", "the pipe"));
+  }
+  CHECK(read_file("/dev/fd/" + std::to_string(reader.get()), 100).value() == "from a shell");
 }
 
 TEST_CASE("an atomic write replaces the file and leaves nothing beside it", "[runtime]") {
