@@ -157,8 +157,6 @@ std::string to_text(const Facts& facts, const std::filesystem::path& dir) {
                                   std::to_string(context_that_fits(facts, memory)) + " tokens");
 }
 
-}  // namespace
-
 /// A checkpoint that was saved again runs, a little worse: said on standard error.
 void warn_of_narrowed(const Weights& weights, Terminal& terminal) {
   const auto narrowed = narrowed_tensors(weights.checkpoint, weights.config);
@@ -167,6 +165,8 @@ void warn_of_narrowed(const Weights& weights, Terminal& terminal) {
                 to_printable(narrowed.front()) +
                 " the first: this checkpoint was saved again and answers less exactly");
 }
+
+}  // namespace
 
 Result<> model_inspect(const ModelOptions& options, Terminal& terminal) {
   const Weights weights = TRY(Weights::load(options.dir));
