@@ -3,6 +3,7 @@
 #include "engine/cpu/cpu_info.hpp"
 #include "engine/cpu/kernels.hpp"
 #include "engine/local/engine_bench.hpp"
+#include "runtime/base/paths.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -82,6 +83,7 @@ std::string to_text(const EngineSpeed& speed, const TokenWork& work) {
 }  // namespace
 
 Result<> bench_engine(const BenchOptions& options, Terminal& terminal) {
+  TRY(choose_kernels(process_env("FATHOM_ISA")));  // says what is wrong with it before it is used
   const Weights weights = TRY(Weights::load(options.model));
   for (const std::int64_t context : options.contexts)
     if (context < 1 || context + Forward::kBatchTokensMax > weights.config.context_max)

@@ -180,6 +180,8 @@ void add_generate(Cli& cli) {
       cli.app.add_subcommand("generate", "Continue a prompt with a model on this machine");
   command->add_option("PROMPT", options.prompt, "Text to continue, or to answer with --chat");
   command->add_option("--model", options.model, "Folder of the checkpoint")->required();
+  command->add_option("--prompt-file", options.prompt_file,
+                      "Read the prompt from here; - is standard input");
   command->add_option("--suffix", options.suffix, "Fill in between PROMPT and this text");
   command->add_option("--schema", options.schema, "JSON Schema file that the answer must meet");
   command->add_option(
@@ -193,11 +195,13 @@ void add_generate(Cli& cli) {
                       "With --think: none, low, high or max, as the profile has it");
   command->add_option("--profile", options.profile,
                       "Chat encoding: preview or 0731; by default the checkpoint's");
-  command->add_flag_callback(
+  CLI::Option* ids = command->add_flag_callback(
       "--print-ids", [&] { options.output = GenerateOutput::ids; },
       "Print token ids and nothing else");
-  command->add_flag_callback(
-      "--json", [&] { options.output = GenerateOutput::json; }, "One JSON object at the end");
+  command
+      ->add_flag_callback(
+          "--json", [&] { options.output = GenerateOutput::json; }, "One JSON object at the end")
+      ->excludes(ids);
   command->add_option("--max-tokens", options.tokens_max, "Length of the answer at most")
       ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
       ->capture_default_str();

@@ -39,6 +39,16 @@ Result<Tokenizer> load_tokenizer(const GenerateOptions& options, const ModelConf
                 (options.model / "tokenizer.json").string() + ": has " +
                     std::to_string(tokenizer.vocab_size()) + " tokens, the model's vocabulary " +
                     std::to_string(config.vocab_size) + ": it belongs to another model");
+  const auto same = [&](const char* what, std::int64_t of_tokenizer,
+                        std::int64_t of_config) -> Result<> {
+    if (of_tokenizer == of_config) return {};
+    return fail(ErrorCode::bad_data, (options.model / "tokenizer.json").string() + ": its " + what +
+                                         " is token " + std::to_string(of_tokenizer) +
+                                         ", config.json's " + std::to_string(of_config) +
+                                         ": it belongs to another model");
+  };
+  TRY(same("begin of sentence", tokenizer.bos(), config.bos_id));
+  TRY(same("end of sentence", tokenizer.eos(), config.eos_id));
   return tokenizer;
 }
 
@@ -177,7 +187,8 @@ Result<> run(Generation& generation, Answer& answer, Timing& timing, const Gener
 
 }  // namespace
 
-Result<> generate(const GenerateOptions& options, Terminal& terminal) {
+Result<> generate(const GenerateOptions& wanted, Terminal& terminal) {
+  const GenerateOptions options = TRY(complete(wanted));
   const auto engine = TRY(LocalEngine::open(
       options.model,
       {.numerics = options.numerics, .threads = options.threads, .draft = options.speculate}));

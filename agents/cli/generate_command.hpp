@@ -18,6 +18,7 @@ enum class GenerateOutput : unsigned char { text, ids, json };
 struct GenerateOptions {
   std::filesystem::path model;
   std::string prompt;
+  std::filesystem::path prompt_file;  ///< in place of a prompt; "-": standard input
   std::string ids;  ///< "0 5 9" in place of a prompt; with ids out, no tokenizer is needed
   bool chat = false;
   bool think = false;            ///< chat: let it reason first

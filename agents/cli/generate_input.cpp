@@ -16,6 +16,7 @@ using namespace engine;
 using nlohmann::json;
 
 constexpr std::size_t kToolsBytesMax = std::size_t{1} << 20;
+constexpr std::size_t kPromptBytesMax = std::size_t{64} << 20;  // a million tokens are some 4 MB
 
 Result<> check_combination(const GenerateOptions& options) {
   const auto only_with_chat = [&](bool given, const char* name) -> Result<> {
@@ -24,6 +25,7 @@ Result<> check_combination(const GenerateOptions& options) {
   };
   if (options.prompt.empty() && options.ids.empty() && options.suffix.empty())
     return fail(ErrorCode::usage, "give a prompt, or token ids with --ids \"0 5 9\"");
+  TRY(only_with_chat(!options.profile.empty(), "--profile"));
   if (!options.ids.empty() && (!options.prompt.empty() || options.chat || !options.suffix.empty()))
     return fail(ErrorCode::usage, "--ids stands alone: without a prompt, --chat and --suffix");
   if (options.chat && !options.suffix.empty())
@@ -34,6 +36,9 @@ Result<> check_combination(const GenerateOptions& options) {
   TRY(only_with_chat(!options.tools.empty(), "--tools"));
   if (options.must_call && options.tools.empty())
     return fail(ErrorCode::usage, "--must-call needs --tools");
+  if (!options.profile.empty()) TRY(parse_profile(options.profile));
+  if (!options.effort.empty() && !options.think)
+    return fail(ErrorCode::usage, "--effort needs --think");
   for (const std::string* text : {&options.prompt, &options.suffix})
     if (find_invalid_utf8(*text) < text->size())
       return fail(ErrorCode::bad_data,
@@ -83,7 +88,10 @@ Result<> add_chat(const GenerateOptions& options, const Tokenizer& tokenizer,
   input.prompt = tokenizer.encode_pieces(prompt.pieces);
   input.opens_reasoning = prompt.opens_reasoning();
   const std::vector<std::string>& functions = chat.front().tools;
-  if (functions.empty()) return {};
+  if (functions.empty()) {
+    if (!options.must_call) return {};
+    return fail(ErrorCode::usage, options.tools.string() + " has no tool that could be called");
+  }
   input.tools = TRY(DeclaredTools::create(functions));
   const auto vocabulary =
       TRY(grammar_vocabulary(tokenizer, static_cast<std::size_t>(config.vocab_size)));
@@ -123,9 +131,18 @@ Result<std::vector<TokenId>> parse_ids(const std::string& text) {
   return out;
 }
 
+Result<GenerateOptions> complete(GenerateOptions options) {
+  if (!options.prompt_file.empty()) {
+    if (!options.prompt.empty()) return fail(ErrorCode::usage, "choose PROMPT or --prompt-file");
+    const bool input = options.prompt_file == "-";
+    options.prompt = TRY(read_file(input ? "/dev/stdin" : options.prompt_file, kPromptBytesMax));
+  }
+  TRY(check_combination(options));
+  return options;
+}
+
 Result<GenerateInput> generate_input(const GenerateOptions& options, const Tokenizer* tokenizer,
                                      const ModelConfig& config) {
-  TRY(check_combination(options));
   GenerateInput input;
   if (!options.ids.empty()) {
     input.prompt = TRY(parse_ids(options.ids));

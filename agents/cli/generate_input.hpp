@@ -20,8 +20,12 @@ struct GenerateInput {
   std::shared_ptr<const engine::Grammar> grammar{};
 };
 
-/// Reads the files that the options name. `tokenizer` may be null where ids are given and nothing
-/// else needs one.
+/// The options with the prompt read from its file; what does not go together, in one line, before
+/// any work.
+Result<GenerateOptions> complete(GenerateOptions options);
+
+/// Reads the other files that the options name. `tokenizer` may be null where ids are given and
+/// nothing else needs one.
 Result<GenerateInput> generate_input(const GenerateOptions& options,
                                      const engine::Tokenizer* tokenizer,
                                      const engine::ModelConfig& config);

@@ -17,6 +17,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <map>
 
@@ -29,9 +30,18 @@ using nlohmann::ordered_json;
 constexpr std::array<std::pair<const char*, std::int64_t>, 3> kContexts = {
     {{"8k", 8192}, {"128k", 131072}, {"1M", 1048576}}};
 
+/// What this process may use: the machine's, or less in a container.
 std::uint64_t machine_memory() {
-  return static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  for (const char* file :
+       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    const auto text = read_file(file, 4096);
+    std::uint64_t limit = 0;  // "max" is no number
+    if (text && std::from_chars(text->data(), text->data() + text->size(), limit).ec == std::errc())
+      memory = std::min(memory, limit);
+  }
+  return memory;
 }
 
 struct Facts {

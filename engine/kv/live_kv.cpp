@@ -123,7 +123,10 @@ Result<> LiveKv::rollback(std::int64_t tokens) {
     layer.index.keys.truncate(position);
     layer.index.scores.truncate(position);
   }
-  if (streams_.size() > position_) streams_.truncate(position_);
+  if (streams_.first() > position_)
+    streams_.restart(position_);  // they were kept from further on only
+  else if (streams_.size() > position_)
+    streams_.truncate(position_);
   return {};
 }
 

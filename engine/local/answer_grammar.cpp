@@ -1,7 +1,5 @@
 #include "engine/local/answer_grammar.hpp"
 
-#include "runtime/base/ensure.hpp"
-
 #include <algorithm>
 #include <utility>
 
@@ -31,11 +29,8 @@ bool AnswerGrammar::step(GrammarState& state, bool& active, TokenId token) const
   return token != end_;
 }
 
-void AnswerGrammar::accept(TokenId token) {
-  ENSURE(step(state_, active_, token), "a token that was sampled under a mask is allowed");
-}
-
 std::size_t AnswerGrammar::allowed(std::span<const TokenId> drafts) const {
+  if (drafts.empty()) return 0;
   GrammarState state = state_;
   bool active = active_;
   std::size_t count = 0;

@@ -26,8 +26,9 @@ class AnswerGrammar {
   /// call.
   std::span<const std::uint64_t> mask();
 
-  /// `token` was sampled under mask().
-  void accept(TokenId token);
+  /// `token` was sampled under mask(). False when the grammar does not take it after all: an error
+  /// of the grammar, which must end this answer and no other.
+  [[nodiscard]] bool accept(TokenId token) { return step(state_, active_, token); }
 
   /// Nothing may follow but the end.
   [[nodiscard]] bool complete() const { return active_ && state_.ended(); }
@@ -35,8 +36,10 @@ class AnswerGrammar {
   /// How many of the drafts the grammar would take, one behind the other.
   [[nodiscard]] std::size_t allowed(std::span<const TokenId> drafts) const;
 
-  /// The text that must come next; empty where there is a choice.
-  [[nodiscard]] std::string forced() const { return active_ ? state_.forced() : std::string(); }
+  /// The text that must come next, up to `bytes_max`; empty where there is a choice.
+  [[nodiscard]] std::string forced(std::size_t bytes_max) const {
+    return active_ ? state_.forced(bytes_max) : std::string();
+  }
 
  private:
   [[nodiscard]] bool step(GrammarState& state, bool& active, TokenId token) const;

@@ -87,7 +87,10 @@ class Runner {
         tokens_(some_tokens(std::max(kSeenTokens, options.prompt_tokens), config_)) {}
 
   Result<> feed(LiveKv& kv, std::int64_t count, LogitRows rows = LogitRows::last) {
-    auto rest = std::span(tokens_).first(static_cast<std::size_t>(count));
+    // Others each time, so that experts change as they do in use.
+    if (next_ + static_cast<std::size_t>(count) > tokens_.size()) next_ = 0;
+    auto rest = std::span(tokens_).subspan(next_, static_cast<std::size_t>(count));
+    next_ += static_cast<std::size_t>(count);
     while (!rest.empty()) {
       const std::size_t size =
           std::min(rest.size(), static_cast<std::size_t>(Forward::kBatchTokensMax));
@@ -169,6 +172,7 @@ class Runner {
   const EngineBenchOptions& options_;
   Forward forward_;
   std::vector<TokenId> tokens_;
+  std::size_t next_ = 0;
   LiveKv seen_ = forward_.new_kv();
 };
 

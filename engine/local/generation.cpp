@@ -19,10 +19,10 @@ std::vector<EngineInbox::Order> EngineInbox::take(bool busy) {
 }
 
 void EventQueue::push(GenerationEvent event) {
+  const bool last = event.kind == GenerationEvent::Kind::finished;
   {
     const std::lock_guard lock(mutex_);
     const bool progress = event.kind == GenerationEvent::Kind::prefill;
-    if (event.kind == GenerationEvent::Kind::finished) finished_ = true;
     if (progress && !events_.empty() && events_.back().kind == GenerationEvent::Kind::prefill)
       events_.back() = std::move(event);
     else
@@ -30,6 +30,11 @@ void EventQueue::push(GenerationEvent event) {
   }
   changed_.notify_all();
   if (wake_) wake_();
+  if (!last) return;
+  // Only now: a reader that has read the end may take apart what `wake` refers to.
+  const std::lock_guard lock(mutex_);
+  released_ = true;
+  changed_.notify_all();
 }
 
 std::optional<GenerationEvent> EventQueue::pop(bool wait) {
@@ -41,9 +46,9 @@ std::optional<GenerationEvent> EventQueue::pop(bool wait) {
   return event;
 }
 
-void EventQueue::wait_until_finished() {
+void EventQueue::wait_until_released() {
   std::unique_lock lock(mutex_);
-  changed_.wait(lock, [this] { return finished_; });
+  changed_.wait(lock, [this] { return released_; });
 }
 
 bool EventQueue::full() {
@@ -58,9 +63,8 @@ bool EventQueue::take_room() {
 }
 
 Generation::~Generation() {
-  if (read_all_) return;
-  cancel();
-  events_->wait_until_finished();
+  if (!read_all_) cancel();
+  events_->wait_until_released();
 }
 
 void Generation::cancel() {

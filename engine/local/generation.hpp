@@ -38,11 +38,12 @@ class EventQueue {
 
   explicit EventQueue(std::function<void()> wake) : wake_(std::move(wake)) {}
 
-  /// Progress that nobody has read yet is replaced by newer progress. Calls `wake` afterwards.
+  /// Progress that nobody has read yet is replaced by newer progress. Calls `wake` afterwards, for
+  /// the last time behind `finished`.
   void push(GenerationEvent event);
   std::optional<GenerationEvent> pop(bool wait);
-  /// The engine is done with the request and its KV.
-  void wait_until_finished();
+  /// The engine is done with the request, its KV and its functions, `wake` too.
+  void wait_until_released();
 
   /// Whether the writer should stop; once it should, until half is read.
   bool full();
@@ -55,7 +56,7 @@ class EventQueue {
   std::condition_variable changed_;
   std::deque<GenerationEvent> events_;
   bool full_ = false;
-  bool finished_ = false;
+  bool released_ = false;
 };
 
 class Generation {

@@ -40,8 +40,8 @@ class LocalEngine {
 
   /// Any thread. The KV belongs to the engine until the generation is destroyed or has given
   /// `finished`. The request's functions are called on the engine's thread, and `wake` too, after
-  /// each event; it must not wait. Fails for what Scheduler::check refuses and when the engine has
-  /// Scheduler::kRequestsMax requests.
+  /// each event; it must not wait. None may throw. Fails for what Scheduler::check refuses and when
+  /// the engine has Scheduler::kRequestsMax requests.
   Result<std::unique_ptr<Generation>> generate(GenerationRequest request,
                                                std::function<void()> wake = {});
 

@@ -34,7 +34,8 @@ Error bad_logit(std::span<const float> logits, std::uint64_t position) {
   while (logits[at] < std::numeric_limits<float>::infinity()) ++at;
   return {ErrorCode::bad_data, "sample at position " + std::to_string(position) +
                                    ": the logit of " + "token " + std::to_string(at) + " is " +
-                                   (std::isnan(logits[at]) ? "NaN" : "infinite")};
+                                   (std::isnan(logits[at]) ? "NaN" : "infinite") +
+                                   ": the weights may be damaged; fathom model verify finds where"};
 }
 
 }  // namespace

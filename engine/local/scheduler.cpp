@@ -65,6 +65,10 @@ Result<> Scheduler::check(const GenerationRequest& request) const {
 Result<RequestId> Scheduler::add(GenerationRequest request) {
   if (running_.size() >= kRequestsMax) return fail(too_many());
   TRY(check(request));
+  for (const auto& running : running_)
+    if (running->request.kv == request.kv)
+      return fail(ErrorCode::in_use,
+                  "this session has a request already: wait until it is finished");
   Sampler sampler =
       TRY(Sampler::create(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
   std::optional<StopStrings> stop;
@@ -153,7 +157,9 @@ void Scheduler::plan_mtp(std::size_t sequences) {
     asking_[i]->feed.push_back(draft->token);
     asking_[i]->speculation.took_mtp();
   }
-  if (now_) mtp_seconds_ = now_() - start;
+  // What one more draft takes: catching up on earlier positions is paid once.
+  if (now_ && std::cmp_equal(total, asking_.size()))
+    mtp_seconds_ = (now_() - start) / static_cast<double>(total);
 }
 
 Result<Sampled> Scheduler::sample(Running& running, std::span<const float> logits) {
@@ -241,8 +247,9 @@ void Scheduler::learn(double seconds) {
   for (const Feed& feed : feeds_) tokens += feed.tokens.size();
   if (std::ranges::none_of(batch_, &Running::prefilling)) {
     costs_.record(tokens, seconds);
-  } else if (batch_.size() == 1) {
-    prefill_seconds_ = seconds / static_cast<double>(tokens);
+  } else if (batch_.size() == 1 && std::cmp_greater_equal(tokens, kPrefillTokensMin)) {
+    const double now = seconds / static_cast<double>(tokens);
+    prefill_seconds_ = prefill_seconds_ == 0 ? now : (prefill_seconds_ + now) / 2;
   }
 }
 
@@ -284,7 +291,11 @@ void Scheduler::consume(Running& running, std::span<const float> logits) {
 bool Scheduler::take(Running& running, const Sampled& sampled) {
   const TokenId token = sampled.token;
   running.speculation.history().append(token);
-  if (running.grammar) running.grammar->accept(token);
+  if (running.grammar && !running.grammar->accept(token)) {
+    finish(running, StopReason::failed,
+           Error{ErrorCode::unsupported, "the grammar is too ambiguous to be followed here"});
+    return false;
+  }
   ++running.generated;
   const bool ends = (running.request.stop_at_eos && token == c_.eos_id) ||
                     (running.grammar && running.grammar->complete());

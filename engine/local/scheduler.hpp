@@ -149,7 +149,7 @@ class Scheduler {
   Seconds now_;
   StepCosts costs_;
   double prefill_seconds_ = 0;  ///< what a token of a prompt took lately
-  double mtp_seconds_ = 0;      ///< what asking the MTP block took lately
+  double mtp_seconds_ = 0;      ///< what a draft of the MTP block took lately
   RequestId last_id_ = 0;
   std::size_t next_prefill_ = 0;  ///< whose prompt is read next: they take turns
   std::deque<std::unique_ptr<Running>> running_;

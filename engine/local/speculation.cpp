@@ -4,6 +4,11 @@
 #include <string>
 
 namespace fathom::engine {
+namespace {
+
+constexpr std::size_t kTokenBytes = 8;  // of forced text that are looked at for each draft
+
+}  // namespace
 
 std::span<const TokenId> Speculation::draft(const Place& place, const StepCosts& costs) {
   source_ = DraftSource::none;
@@ -11,7 +16,7 @@ std::span<const TokenId> Speculation::draft(const Place& place, const StepCosts&
   if (room == 0) return {};
   if (place.grammar != nullptr && place.tokenize != nullptr && *place.tokenize) {
     // The last token of the forced text may be the beginning of a longer one: it is not guessed.
-    if (const std::string text = place.grammar->forced(); !text.empty())
+    if (const std::string text = place.grammar->forced(room * kTokenBytes); !text.empty())
       forced_ = (*place.tokenize)(text);
     else
       forced_.clear();

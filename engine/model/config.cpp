@@ -22,6 +22,7 @@ constexpr std::int64_t kDimensionMax = std::int64_t{1} << 20;
 constexpr std::int64_t kContextMax = std::int64_t{1}
                                      << 24;  // rope angles are f32: exact up to here
 constexpr std::int64_t kLayersMax = 512;
+constexpr std::int64_t kExpertsMax = std::int64_t{1} << 18;  // of all layers; Pro has 23,424
 constexpr std::int64_t kHcMultMax = 8;
 
 using IntMember = std::int64_t ModelConfig::*;
@@ -199,6 +200,9 @@ class Reader {
       if (scaling->contains(key) && scaling->at(key) != "yarn")
         return fail(ErrorCode::unsupported, "'rope_scaling.type' is " + scaling->at(key).dump() +
                                                 ": this engine computes only \"yarn\"");
+    TRY(refuse_others("rope_scaling", *scaling,
+                      {"type", "rope_type", "factor", "original_max_position_embeddings",
+                       "beta_fast", "beta_slow"}));
     for (const Field& field : kRopeFields)
       if (auto done = read_field(*scaling, field, field.release); !done)
         return fail(context("rope_scaling", std::move(done).error()));
@@ -247,6 +251,9 @@ class Reader {
     if (!quantization) return {};
     if (!quantization->is_object())
       return fail(ErrorCode::bad_data, "'quantization_config' must be an object");
+    TRY(refuse_others("quantization_config", *quantization,
+                      {"quant_method", "fmt", "scale_fmt", "weight_block_size", "activation_scheme",
+                       "modules_to_not_convert"}));
     const std::array<Expected, 4> wanted = {{{"quant_method", "fp8"},
                                              {"fmt", "e4m3"},
                                              {"scale_fmt", "ue8m0"},
@@ -257,6 +264,16 @@ class Reader {
                     "'quantization_config." + std::string(expected.key) + "' is " +
                         clip(quantization->at(expected.key).dump()) + ": this engine reads only " +
                         expected.value.dump());
+    return {};
+  }
+
+  /// A key of an inner object may change the model as well (mscale would).
+  static Result<> refuse_others(const std::string& name, const json& object,
+                                std::initializer_list<std::string_view> known) {
+    for (const auto& [key, value] : object.items())
+      if (std::ranges::find(known, key) == known.end())
+        return fail(ErrorCode::bad_data, "unknown key " + in_quotes(name + "." + clip(key)) +
+                                             ": remove it if it has no effect on the model");
     return {};
   }
 
@@ -332,6 +349,9 @@ Result<> validate(const ModelConfig& c) {
   TRY(multiple_of("moe_intermediate_size", c.expert_hidden, 128));
   TRY(require(c.experts_per_token <= c.experts,
               "num_experts_per_tok is more than n_routed_experts"));
+  TRY(require(
+      (c.layers + c.mtp_layers) * c.experts <= kExpertsMax,
+      "num_hidden_layers times n_routed_experts is more than " + std::to_string(kExpertsMax)));
   TRY(require(c.hash_layers <= c.layers, "num_hash_layers is more than num_hidden_layers"));
   TRY(require(c.bos_id < c.vocab_size && c.eos_id < c.vocab_size,
               "bos_token_id and eos_token_id must be in the vocabulary"));
@@ -345,7 +365,17 @@ Result<> validate(const ModelConfig& c) {
 }
 
 Result<ModelConfig> parse_config(std::string_view json_text) {
-  const json object = json::parse(json_text, nullptr, false);
+  std::set<std::string> keys;
+  std::string twice;
+  const auto watch = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (event == json::parse_event_t::key && depth == 1 &&
+        !keys.insert(parsed.get<std::string>()).second)
+      twice = parsed.get<std::string>();
+    return true;
+  };
+  const json object = json::parse(json_text, watch, false);
+  if (!twice.empty())
+    return fail(ErrorCode::bad_data, "key " + in_quotes(to_printable(twice)) + " is there twice");
   if (object.is_discarded())
     return fail(ErrorCode::bad_data, "not valid JSON: truncated or not a config.json");
   if (!object.is_object()) return fail(ErrorCode::bad_data, "must be a JSON object");

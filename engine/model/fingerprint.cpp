@@ -28,8 +28,9 @@ class Hash {
   std::unique_ptr<XXH3_state_t, FreeState> state_;
 };
 
-/// The first element that is no number, if any; `bytes` holds whole elements.
-std::optional<std::size_t> first_bad(TensorType type, std::span<const std::byte> bytes) {
+}  // namespace
+
+std::optional<std::size_t> first_not_a_number(TensorType type, std::span<const std::byte> bytes) {
   const auto find = [&]<class Word>(Word mask, Word bad) -> std::optional<std::size_t> {
     for (std::size_t i = 0; i < bytes.size() / sizeof(Word); ++i) {
       Word word;
@@ -52,7 +53,10 @@ std::optional<std::size_t> first_bad(TensorType type, std::span<const std::byte>
   }
 }
 
-}  // namespace
+bool is_scale(const Tensor& tensor) {
+  return tensor.type == TensorType::f8_e8m0 ||
+         (tensor.type == TensorType::u8 && tensor.name.ends_with(".scale"));
+}
 
 ScanReport scan_weights(
     const Checkpoint& checkpoint,
@@ -63,10 +67,11 @@ ScanReport scan_weights(
   Hash all;
   for (const auto& [name, tensor] : checkpoint.tensors()) {
     Hash hash;
+    const TensorType stored = is_scale(tensor) ? TensorType::f8_e8m0 : tensor.type;
     for (std::size_t at = 0; at < tensor.bytes.size(); at += kPiece) {
       const auto piece = tensor.bytes.subspan(at, std::min(kPiece, tensor.bytes.size() - at));
       hash.update(piece.data(), piece.size());
-      if (const auto bad = first_bad(tensor.type, piece)) {
+      if (const auto bad = first_not_a_number(stored, piece)) {
         if (out.problem_count++ < kScanProblemsMax)
           out.problems.push_back(name + ": element " +
                                  std::to_string(at / bytes_of(tensor.type) + *bad) +

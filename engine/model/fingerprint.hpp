@@ -7,6 +7,8 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -20,6 +22,13 @@ struct ScanReport {
 };
 
 constexpr std::size_t kScanProblemsMax = 20;
+
+/// The first element that is no number, if any; `bytes` holds whole elements.
+[[nodiscard]] std::optional<std::size_t> first_not_a_number(TensorType type,
+                                                            std::span<const std::byte> bytes);
+
+/// Scales are E8M0, also where a file calls them U8.
+[[nodiscard]] bool is_scale(const Tensor& tensor);
 
 /// Reads every byte of every tensor, once, in name order: its hash, and whether its values are
 /// numbers (F32 and BF16 finite, no NaN codes of F8_E4M3 or F8_E8M0). `progress` gets bytes done

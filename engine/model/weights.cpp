@@ -1,5 +1,6 @@
 #include "engine/model/weights.hpp"
 
+#include "engine/model/fingerprint.hpp"
 #include "engine/model/layout.hpp"
 #include "engine/model/quant_formats.hpp"
 #include "runtime/base/ensure.hpp"
@@ -11,6 +12,8 @@
 
 namespace fathom::engine {
 namespace {
+
+constexpr std::size_t kLookedAtBytesMax = 4 << 20;  // of a matrix, when it is loaded
 
 /// The layout was checked before: only values can still be wrong, and the first that is becomes the
 /// answer.
@@ -58,6 +61,8 @@ class Binder {
     out.rows = tensor.shape[0];
     out.cols = tensor.shape[1];
     out.data = tensor.bytes.data();
+    // What is small is looked at now; the rest would be gigabytes (fathom model verify).
+    if (tensor.bytes.size() <= kLookedAtBytesMax) check_numbers(tensor);
     switch (tensor.type) {
       case TensorType::f32:
         out.format = WeightFormat::f32;
@@ -67,6 +72,7 @@ class Binder {
         return out;
       case TensorType::f8_e4m3:
         out.format = WeightFormat::fp8;
+        check_numbers(get(scale_name(name)));
         break;
       default:
         out.format = WeightFormat::fp4;
@@ -105,6 +111,14 @@ class Binder {
     const Tensor* tensor = checkpoint_.find(name);
     ENSURE(tensor != nullptr, "check_layout found every planned tensor");
     return *tensor;
+  }
+
+  void check_numbers(const Tensor& tensor) {
+    const auto bad =
+        first_not_a_number(is_scale(tensor) ? TensorType::f8_e8m0 : tensor.type, tensor.bytes);
+    if (bad)
+      note(tensor.name + ": element " + std::to_string(*bad) +
+           " is not a finite number: the file is damaged");
   }
 
   void note(std::string message) {

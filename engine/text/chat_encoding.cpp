@@ -235,7 +235,7 @@ Result<ChatProfile> parse_profile(std::string_view name) {
   if (name == "preview") return ChatProfile::preview;
   if (name == "0731") return ChatProfile::july_2026;
   return fail(ErrorCode::usage, "unknown chat profile '" + to_printable(clip_prefix(name, 40)) +
-                                       "' (choose preview or 0731)");
+                                    "' (choose preview or 0731)");
 }
 
 std::string ChatPrompt::text() const {

@@ -5,6 +5,7 @@
 #include "engine/text/grammar_schema.hpp"
 #include "runtime/base/ensure.hpp"
 
+#include <algorithm>
 #include <mutex>
 #include <utility>
 
@@ -84,11 +85,11 @@ bool GrammarState::may_end() const {
   return !ended_ && parts.masks.may_end(stacks_);
 }
 
-std::string GrammarState::forced() const {
+std::string GrammarState::forced(std::size_t bytes_max) const {
   if (ended_) return {};
   Grammar::Parts& parts = *grammar_->parts_;
   const std::lock_guard lock(parts.mutex);
-  return parts.masks.forced(stacks_);
+  return parts.masks.forced(stacks_, std::min(bytes_max, kForcedBytesMax));
 }
 
 }  // namespace fathom::engine

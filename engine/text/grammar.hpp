@@ -37,6 +37,7 @@ struct Compiled;
 constexpr std::size_t kSchemaBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kSchemaDepthMax = 64;
 constexpr std::size_t kGrammarToolsMax = 512;
+constexpr std::size_t kForcedBytesMax = 4'096;
 constexpr std::size_t kCallsMax = 32;  // in one block of calls
 
 /// What to do about keywords that narrow a schema and that no grammar here expresses (pattern,
@@ -115,8 +116,9 @@ class GrammarState {
   [[nodiscard]] bool ended() const { return ended_; }
 
   /// The text that must come next whatever the model thinks, the marker as its text; empty where
-  /// there is a choice. Tokenise it with what follows in mind: a token may reach beyond its end.
-  [[nodiscard]] std::string forced() const;
+  /// there is a choice, and cut where it has `bytes_max`. Tokenise it with what follows in mind: a
+  /// token may reach beyond its end.
+  [[nodiscard]] std::string forced(std::size_t bytes_max = kForcedBytesMax) const;
 
   friend bool operator==(const GrammarState&, const GrammarState&) = default;
 

@@ -228,6 +228,14 @@ void Machine::advance_all(std::span<const Configuration> from, unsigned char byt
   }
 }
 
+void Machine::join(std::span<const Configuration> from, std::vector<Configuration>& out) const {
+  for (const Configuration& one : from) {
+    const bool twice =
+        std::ranges::any_of(out, [&](const Configuration& known) { return same(known, one); });
+    if (!twice && out.size() < kConfigurationsMax) out.push_back(one);
+  }
+}
+
 bool Machine::may_end(Configuration at) const {
   for (;;) {
     const Node& node = program_.nodes[at.top.node];

@@ -58,6 +58,9 @@ class Machine {
   void advance_all(std::span<const Configuration> from, unsigned char byte,
                    std::vector<Configuration>& out);
 
+  /// Adds to `out` what is not in it yet, up to kConfigurationsMax.
+  void join(std::span<const Configuration> from, std::vector<Configuration>& out) const;
+
   /// Whether the document may end here.
   [[nodiscard]] bool may_end(Configuration configuration) const;
 

@@ -69,17 +69,25 @@ void TokenMasks::load_all(const Stacks& stacks, std::vector<Configuration>& out)
                  [&](std::span<const Frame> stack) { out.push_back(machine_.load(stack)); });
 }
 
+// Each stack takes the whole token by itself, as when its mask was made: joined earlier, those
+// beyond kConfigurationsMax would be dropped and with them what a mask has promised.
 bool TokenMasks::accept(Stacks& stacks, std::string_view bytes) {
-  load_all(stacks, here_);
-  for (const char byte : bytes) {
-    there_.clear();
-    machine_.advance_all(here_, static_cast<unsigned char>(byte), there_);
-    if (there_.empty()) return false;
-    std::swap(here_, there_);
-  }
+  machine_.truncate(0);
+  reached_.clear();
+  for_each_stack(stacks, [&](std::span<const Frame> stack) {
+    here_.assign(1, machine_.load(stack));
+    for (const char byte : bytes) {
+      there_.clear();
+      machine_.advance_all(here_, static_cast<unsigned char>(byte), there_);
+      std::swap(here_, there_);
+      if (here_.empty()) return;
+    }
+    machine_.join(here_, reached_);
+  });
+  if (reached_.empty()) return false;
   stacks.frames.clear();
   stacks.depths.clear();
-  for (const Configuration& one : here_) machine_.store(one, stacks);
+  for (const Configuration& one : reached_) machine_.store(one, stacks);
   return true;
 }
 
@@ -344,11 +352,11 @@ int TokenMasks::only_byte(std::span<const Configuration> at) {
   return only;
 }
 
-std::string TokenMasks::forced(const Stacks& stacks) {
+std::string TokenMasks::forced(const Stacks& stacks, std::size_t bytes_max) {
   std::string text;
   std::vector<Configuration> at;
   load_all(stacks, at);
-  while (text.size() < kForcedBytesMax) {
+  while (text.size() < bytes_max) {
     const int byte = only_byte(at);
     if (byte < 0) break;
     if (byte == kMarkerByte) {

@@ -17,7 +17,6 @@ namespace fathom::engine {
 
 constexpr std::size_t kRememberedStacksMax = 512;  // then all are forgotten and learnt again
 constexpr std::size_t kListedTokensMax = 2'048;    // a longer list is kept as a mask
-constexpr std::size_t kForcedBytesMax = 4'096;
 
 /// Not for use by two threads at once (Grammar holds the lock).
 class TokenMasks {
@@ -32,7 +31,7 @@ class TokenMasks {
   bool accept(Stacks& stacks, std::string_view bytes);
   void fill(const Stacks& stacks, std::span<std::uint64_t> mask);
   [[nodiscard]] bool may_end(const Stacks& stacks);
-  [[nodiscard]] std::string forced(const Stacks& stacks);
+  [[nodiscard]] std::string forced(const Stacks& stacks, std::size_t bytes_max);
 
  private:
   struct Remembered {
@@ -74,6 +73,7 @@ class TokenMasks {
   std::vector<Deferred> deferred_;
   std::vector<Configuration> here_;
   std::vector<Configuration> there_;
+  std::vector<Configuration> reached_;
 };
 
 }  // namespace fathom::engine

@@ -137,6 +137,27 @@ TEST_CASE("a text is filled in between a beginning and an end", "[agents][e2e]")
   CHECK(nlohmann::json::parse(result.out).at("prompt_tokens") == 18);
 }
 
+TEST_CASE("a prompt too long for a command line is read from a file", "[agents][e2e]") {
+  const TinyModel model;
+  const std::string prompt(20'000, 'x');
+  const ProgramResult result = model.generate(
+      {"--prompt-file", model.file("prompt.txt", prompt), "--json", "--max-tokens", "1"});
+  CHECK(result.exit_code == 0);
+  CHECK(nlohmann::json::parse(result.out).at("prompt_tokens") == 20'001);
+}
+
+TEST_CASE("a tokenizer of another model is refused", "[agents][e2e]") {
+  const TinyModel model;
+  const auto path = std::filesystem::path(model.path()) / "tokenizer.json";
+  auto json = nlohmann::json::parse(test::slurp(path));
+  std::swap(json["added_tokens"][0]["content"], json["added_tokens"][1]["content"]);
+  REQUIRE(write_file_atomic(path, json.dump(), Sync::no));
+  model.check_failure({"hi"}, 65,
+                      path.string() +
+                          ": its begin of sentence is token 1, config.json's 0: it belongs to "
+                          "another model");
+}
+
 TEST_CASE("what generate cannot do is said in one line before any work", "[agents][e2e]") {
   const TinyModel model;
   model.check_failure({}, 64, "give a prompt, or token ids with --ids \"0 5 9\"");
@@ -146,6 +167,13 @@ TEST_CASE("what generate cannot do is said in one line before any work", "[agent
   model.check_failure({"hi", "--ids", "1"}, 64,
                       "--ids stands alone: without a prompt, --chat and --suffix");
   model.check_failure({"hi", "--think"}, 64, "--think needs --chat");
+  model.check_failure({"hi", "--profile", "0731"}, 64, "--profile needs --chat");
+  model.check_failure({"--chat", "hi", "--effort", "high"}, 64, "--effort needs --think");
+  model.check_failure({"hi", "--prompt-file", "x"}, 64, "choose PROMPT or --prompt-file");
+  const std::string none = model.file("none.json", "[]");
+  model.check_failure({"--chat", "hi", "--tools", none, "--must-call"}, 64,
+                      none + " has no tool that could be called");
+  CHECK(model.generate({"hi", "--json", "--print-ids"}).exit_code == 64);
   model.check_failure({"hi", "--tools", "x"}, 64, "--tools needs --chat");
   model.check_failure({"--chat", "hi", "--suffix", "x"}, 64,
                       "--suffix fills in the middle of a text: without --chat");

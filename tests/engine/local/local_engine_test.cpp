@@ -130,6 +130,33 @@ TEST_CASE("a reader that is behind is waited for, in bounded memory", "[engine]"
   CHECK(heard.tokens == listen(*rig.start(Rig::request(again, 1, 1000))).tokens);
 }
 
+TEST_CASE("the wake-up call is over when a generation is gone", "[engine]") {
+  Rig rig;
+  for (unsigned i = 0; i < 50; ++i) {
+    LiveKv kv = rig.engine().new_kv();
+    auto alive = std::make_unique<std::atomic<int>>(0);
+    {
+      const auto generation = rig.start(Rig::request(kv, i, 3), [&] { ++*alive; });
+      listen(*generation);
+    }
+    CHECK(*alive >= 4);  // three tokens and the end; progress before
+    alive.reset();       // a later call would be a use after free, which sanitizers see
+  }
+}
+
+TEST_CASE("a session runs one request at a time", "[engine]") {
+  Rig rig;
+  LiveKv kv = rig.engine().new_kv();
+  const auto first = rig.start(Rig::request(kv, 1, 50'000));
+  while (first->next()->kind != GenerationEvent::Kind::token) {
+  }
+  const auto second = rig.start(Rig::request(kv, 2, 1));
+  const auto event = second->next();
+  REQUIRE(event);
+  CHECK(event->reason == StopReason::failed);
+  CHECK(event->error->message.starts_with("this session has a request already"));
+}
+
 TEST_CASE("unread progress is replaced by newer progress", "[engine]") {
   EventQueue queue({});
   GenerationEvent event;

@@ -90,10 +90,12 @@ TEST_CASE("where nothing is allowed the sampler says so", "[engine]") {
 TEST_CASE("a logit that is no number is an error that names its token", "[engine]") {
   const Logits nan = {1, std::numeric_limits<float>::quiet_NaN(), 0};
   CHECK(sampler({}, 3).sample({.logits = nan, .position = 4}).error().message ==
-        "sample at position 4: the logit of token 1 is NaN");
+        "sample at position 4: the logit of token 1 is NaN"
+        ": the weights may be damaged; fathom model verify finds where");
   const Logits infinite = {1, 2, std::numeric_limits<float>::infinity()};
   CHECK(sampler({}, 3).sample({.logits = infinite}).error().message ==
-        "sample at position 0: the logit of token 2 is infinite");
+        "sample at position 0: the logit of token 2 is infinite"
+        ": the weights may be damaged; fathom model verify finds where");
 }
 
 TEST_CASE("penalties by hand", "[engine]") {

@@ -87,6 +87,12 @@ TEST_CASE("a wrong configuration is refused with the key and what it must be", "
         "'rope_scaling.type' is \"linear\": this engine computes only \"yarn\"");
   CHECK(refusal([](json& c) { c["rope_scaling"].erase("factor"); }) ==
         "rope_scaling: 'factor' is missing");
+  CHECK(refusal([](json& c) { c["rope_scaling"]["mscale"] = 2.0; }) ==
+        "unknown key 'rope_scaling.mscale': remove it if it has no effect on the model");
+  CHECK(refusal([](json& c) { c["quantization_config"]["bits"] = 4; }) ==
+        "unknown key 'quantization_config.bits': remove it if it has no effect on the model");
+  CHECK(parse_config(R"({"hidden_size": 128, "hidden_size": 256})").error().message ==
+        "key 'hidden_size' is there twice");
   CHECK(refusal([](json& c) { c["compress_ratios"] = {0, 4}; }) ==
         "'compress_ratios' has 2 entries: 5 layers need one each");
   CHECK(refusal([](json& c) { c["quantization_config"]["fmt"] = "e5m2"; }) ==
@@ -104,6 +110,8 @@ TEST_CASE("fields that do not fit each other are refused", "[engine]") {
         "index_head_dim must be a power of two of at least 32");
   CHECK(refusal([](json& c) { c["num_experts_per_tok"] = 7; }) ==
         "num_experts_per_tok is more than n_routed_experts");
+  CHECK(refusal([](json& c) { c["n_routed_experts"] = 65536; }) ==
+        "num_hidden_layers times n_routed_experts is more than 262144");
   CHECK(refusal([](json& c) { c["compress_ratios"][4] = 4; }) ==
         "the MTP block's compress ratio must be 0");
   CHECK(refusal([](json& c) { c["eos_token_id"] = 100000; }) ==

@@ -113,6 +113,18 @@ TEST_CASE("values that no model can have are refused with their place", "[engine
   }
   {
     const Damaged model;
+    model.overwrite("layers.1.hc_ffn_fn", nan);
+    CHECK(model.refusal() ==
+          "layers.1.hc_ffn_fn: element 0 is not a finite number: the file is damaged");
+  }
+  for (const char* name : {"layers.0.attn.wq_a.weight", "layers.0.attn.wq_a.scale"}) {
+    const Damaged model;
+    model.overwrite(name, "\xff");
+    CHECK(model.refusal() ==
+          std::string(name) + ": element 0 is not a finite number: the file is damaged");
+  }
+  {
+    const Damaged model;
     const std::int64_t expert = 99;
     model.overwrite("layers.0.ffn.gate.tid2eid",
                     std::string(reinterpret_cast<const char*>(&expert), sizeof expert));

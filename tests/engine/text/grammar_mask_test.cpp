@@ -168,6 +168,47 @@ TEST_CASE("where there is no choice the text is known in advance", "[engine]") {
         "ath\" string=\"true\">");
 }
 
+TEST_CASE("a mask promises nothing that more alternatives than are followed would break",
+          "[engine]") {
+  // Two hundred branches that begin alike, each of two words: 400 ways to be inside of.
+  std::string schema = R"({"anyOf":[)";
+  for (int i = 0; i < 200; ++i) {
+    const std::string name = std::to_string(i);
+    schema += (i == 0 ? "" : ",") +
+              (R"({"type":"array","minItems":1,"maxItems":1,"items":{"anyOf":[{"const":"b_)" +
+               name + R"(_0"},{"const":"b_)" + name + R"(_1"}]}})");
+  }
+  std::vector<std::string> tokens;
+  for (int byte = 0; byte < 256; ++byte) tokens.emplace_back(1, static_cast<char>(byte));
+  const std::string word = "\"b_199_1";
+  for (std::size_t size = 2; size <= word.size(); ++size) tokens.push_back(word.substr(0, size));
+  tokens.emplace_back("<end>");
+  const std::vector<std::string_view> views(tokens.begin(), tokens.end());
+  const auto end = static_cast<TokenId>(views.size() - 1);
+  const auto words =
+      GrammarVocabulary::create(
+          {.token_bytes = views, .special = std::span(&end, 1), .end_of_sequence = end})
+          .value();
+  const auto grammar = Grammar::json_schema(words, schema + "]}").value();
+  Dice dice(1);
+  for (int round = 0; round < 20; ++round) {
+    GrammarState state(grammar);
+    for (int step = 0; step < 100 && !state.ended(); ++step) {
+      const auto mask = mask_of(state, views.size());
+      std::vector<TokenId> allowed;
+      for (TokenId token = 0; token <= end; ++token)
+        if (has_bit(mask, token)) allowed.push_back(token);
+      REQUIRE(!allowed.empty());
+      for (const TokenId token : allowed) {
+        GrammarState next = state;
+        REQUIRE(next.accept(token));
+      }
+      REQUIRE(state.accept(allowed.back() == end ? end : allowed[dice.roll(allowed.size())]));
+    }
+    CHECK(state.ended());
+  }
+}
+
 TEST_CASE("a vocabulary that could lead into a dead end is refused", "[engine]") {
   std::vector<std::string> bytes;
   for (int byte = 0; byte < 256; ++byte)
