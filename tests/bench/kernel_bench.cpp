@@ -1,19 +1,28 @@
 // Measures the kernels of engine/cpu as shares of what this machine can do, in one run:
-// `./dev bench engine`, or `kernel_bench [gemv|gemm|hog …]`, by default all. Shares are of the best
-// of the rounds, in which the yardsticks take their turns with what is measured. Nothing is
+// `./dev bench engine`, or `kernel_bench [gemv|gemm|peer|hog …]`, by default all. Shares are of the
+// best of the rounds, in which the yardsticks take their turns with what is measured. Nothing is
 // reported when a yardstick changed by more than 15 % meanwhile: then a neighbour was measured.
 //
 // On two 2.3 GHz Xeon cores with AVX-512 (read 16 and 31 GB/s, FMA 206 GFLOP/s a thread), of one
 // thread: FP4 GEMV 0.81, FP8 0.87, BF16 0.92 of the read bandwidth; 512 vectors FP4 0.74, FP8 0.74,
 // BF16 0.81 of FMA. Two threads 1.83 to 1.90 of one with chunks of 256 KiB; beside a busy neighbour
 // 1.04.
+//
+// `peer` is oneDNN 2.6, on the same matrices and vectors, which has no FP8 or FP4. Of one thread of
+// the same machine (instruction set avx512_core_vnni, FMA 205 GFLOP/s): f32 1.00 of oneDNN's with
+// weights as they are stored, 0.97 with weights that it packed beforehand; BF16 weights 1.03 of its
+// f32. Its bf16 needs instructions that this processor lacks: emulated, it has a fifth of our
+// speed. Not counted is how vectors are prepared, ours once for all matrices that read them.
 #include "engine/cpu/cpu_info.hpp"
 #include "engine/cpu/kernels.hpp"
 #include "engine/cpu/matmul.hpp"
+#include "tests/bench/dnnl_product.hpp"
 
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -25,16 +34,21 @@
 #include <utility>
 #include <vector>
 
+using namespace fathom::bench;
 using namespace fathom::engine;
 
 namespace {
 
 constexpr std::int64_t kSide = 4096;
+constexpr std::int64_t kManyRows = kSide / 4;  ///< for many vectors, so that a sample is short
+constexpr std::int64_t kVectors = 512;
+constexpr float kActivation = 0.25f;
 constexpr std::int64_t kWeightBytes = std::int64_t{5} << 28;  // 1.25 GiB: no cache has it
 constexpr int kSlices =
     16;  ///< a sample takes one, so that many are short and one finds a quiet core
 constexpr int kRounds = 5 * kSlices;
 constexpr double kDriftMax = 0.15;
+constexpr double kSecondCoreMin = 1.3;  ///< all threads over one: below it a neighbour has a core
 
 double seconds(const std::function<void()>& work) {
   const auto start = std::chrono::steady_clock::now();
@@ -135,7 +149,7 @@ struct Product {
 
   Item item(Bench& bench, ThreadPool& pool, WeightFormat format, std::int64_t n,
             std::string_view name) {
-    const std::vector<float> x(static_cast<std::size_t>(n * kSide), 0.25f);
+    const std::vector<float> x(static_cast<std::size_t>(n * kSide), kActivation);
     buffer.resize(static_cast<std::size_t>(n * kSide) + 16);
     auto* aligned = buffer.data() + (16 - reinterpret_cast<std::uintptr_t>(buffer.data()) / 4 % 16);
     y.resize(static_cast<std::size_t>(n * kSide));
@@ -159,13 +173,11 @@ struct Product {
     PreparedActivations x;
     std::string_view name;
   };
-  /// A quarter of a matrix's rows, so that a sample is short.
   Item many(Bench& bench, ThreadPool& pool, const Many& of) {
-    constexpr std::int64_t kRows = kSide / 4;
-    return {of.name, 2.0 * kRows * kSide * static_cast<double>(of.n),
+    return {of.name, 2.0 * kManyRows * kSide * static_cast<double>(of.n),
             [this, &bench, &pool, of](int slice) {
               WeightMatrix w = bench.matrix(of.format, slice);
-              w.rows = kRows;
+              w.rows = kManyRows;
               matmul(pool, bench.kernels, w, of.x, {y.data(), kSide});
             }};
   }
@@ -217,7 +229,7 @@ void bench_gemv(Bench& bench) {
                               single ? "bf16 gemv, 1 thread" : "bf16 gemv, all"));
   }
   run_rounds(items, {0, 4});
-  if (bench.all.threads() > 1 && items[4].best < 1.3 * items[0].best)
+  if (bench.all.threads() > 1 && items[4].best < kSecondCoreMin * items[0].best)
     std::printf("another program has a core: what follows of all threads is one thread's\n");
   for (std::size_t base : {0u, 4u}) {
     std::printf("%-22s %8.2f G/s\n", items[base].name.data(), items[base].best / 1e9);
@@ -230,7 +242,6 @@ void bench_gemv(Bench& bench) {
 }
 
 void bench_gemm(Bench& bench) {
-  constexpr std::int64_t kVectors = 512;
   Product fp4, fp8, bf16, f32, few;
   std::vector<Item> items;
   items.push_back(fma_item(bench, bench.one, "fma, 1 thread"));
@@ -243,6 +254,102 @@ void bench_gemm(Bench& bench) {
   std::printf("%-22s %8.2f G/s\n", items[0].name.data(), items[0].best / 1e9);
   for (std::size_t i = 1; i < items.size(); ++i)
     print_share(items[i], items[0], i < 5 ? 0.60 : 0.0);
+}
+
+/// A product of one format on one pool, and oneDNN's of the same matrices and vectors with as many
+/// threads.
+class Pair {
+ public:
+  Pair(WeightFormat format, std::string_view ours, std::string_view stored, std::string_view packed)
+      : format_(format), names_{ours, stored, packed} {}
+
+  void add_to(std::vector<Item>& items, Bench& bench, ThreadPool& pool) {
+    first_ = items.size();
+    items.push_back(ours_.item(bench, pool, format_, kVectors, names_[0]));
+    theirs_.resize(ours_.y.size());
+    items.back().work(0);
+    for (const DnnlWeights weights : {DnnlWeights::as_stored, DnnlWeights::packed}) {
+      auto work = their_product(bench, pool, weights);
+      if (!work) return;
+      work(0);
+      check_agree();
+      items.push_back({names_[1 + peers_++], items[first_].units, std::move(work)});
+    }
+  }
+
+  [[nodiscard]] bool compared() const { return peers_ > 0; }
+  [[nodiscard]] const Item& ours(const std::vector<Item>& items) const { return items[first_]; }
+  [[nodiscard]] const Item& as_stored(const std::vector<Item>& items) const {
+    return items[first_ + 1];
+  }
+
+  void print(const std::vector<Item>& items, const Item& fma) const {
+    print_share(ours(items), fma, 0);
+    for (std::size_t i = first_ + 1; i <= first_ + peers_; ++i) {
+      print_share(items[i], fma, 0);
+      print_share(ours(items), items[i], 1);
+    }
+    if (!compared()) std::printf("oneDNN does not do it on this processor: not compared\n");
+  }
+
+ private:
+  std::function<void(int)> their_product(const Bench& bench, const ThreadPool& pool,
+                                         DnnlWeights weights) {
+    std::vector<const std::byte*> matrices;
+    for (int slice = 0; slice < kSlices; ++slice)
+      matrices.push_back(bench.matrix(format_, slice).data);
+    const std::vector<float> x(static_cast<std::size_t>(kVectors * kSide), kActivation);
+    const auto threads = static_cast<int>(pool.threads());
+    return dnnl_product({format_, kManyRows, kSide, kVectors, kSide, threads, weights}, matrices, x,
+                        theirs_.data());
+  }
+
+  /// Or another product was measured.
+  void check_agree() const {
+    constexpr float kDifferenceMax = 1e-4f;
+    for (std::size_t i = 0; i < theirs_.size(); ++i) {
+      if (std::abs(theirs_[i] - ours_.y[i]) <= kDifferenceMax * std::abs(ours_.y[i])) continue;
+      std::printf("%s: %g and %g at %zu\n", names_[1 + peers_].data(), theirs_[i], ours_.y[i], i);
+      std::exit(1);
+    }
+  }
+
+  WeightFormat format_;
+  std::array<std::string_view, 3> names_;
+  Product ours_;
+  std::vector<float> theirs_;
+  std::size_t first_ = 0;  ///< of our item and `peers_` of oneDNN
+  std::size_t peers_ = 0;
+};
+
+void bench_peer(Bench& bench) {
+  if (dnnl_instruction_set().empty()) {
+    std::printf("oneDNN is not installed: not compared\n");
+    return;
+  }
+  std::printf("oneDNN uses %s\n", dnnl_instruction_set().c_str());
+  double fma_one = 0;
+  for (ThreadPool* pool : {&bench.one, &bench.all}) {
+    if (pool == &bench.all && pool->threads() == 1) return;
+    Pair f32(WeightFormat::f32, "f32 gemm 512", "oneDNN f32, as stored", "oneDNN f32, packed");
+    Pair bf16(WeightFormat::bf16, "bf16 gemm 512", "oneDNN bf16, as stored", "oneDNN bf16, packed");
+    std::vector<Item> items;
+    items.push_back(fma_item(bench, *pool, pool == &bench.one ? "fma, 1 thread" : "fma, all"));
+    f32.add_to(items, bench, *pool);
+    bf16.add_to(items, bench, *pool);
+    run_rounds(items, {0});
+    const Item& fma = items[0];
+    if (pool == &bench.one) fma_one = fma.best;
+    std::printf("%-22s %8.2f G/s\n", fma.name.data(), fma.best / 1e9);
+    if (pool == &bench.all && fma.best < kSecondCoreMin * fma_one) {
+      std::printf("another program has a core: all threads are not compared\n");
+      return;
+    }
+    f32.print(items, fma);
+    bf16.print(items, fma);
+    // Without bf16 instructions oneDNN's best way for such weights is to widen them all beforehand.
+    if (f32.compared()) print_share(bf16.ours(items), f32.as_stored(items), 1);
+  }
 }
 
 // A neighbour that never rests, on whichever core the system gives it.
@@ -297,5 +404,6 @@ int main(int argc, char** argv) {
   print_machine(bench);
   if (wants("gemv")) bench_gemv(bench);
   if (wants("gemm")) bench_gemm(bench);
+  if (wants("peer")) bench_peer(bench);
   if (wants("hog")) bench_hog(bench);
 }

@@ -123,6 +123,7 @@ const std::vector<ThirdParty>& third_parties() {
        {"engine/cuda/**"}},
       {"Catch2", {"catch2/**"}, {"tests/**"}},
       {"Google Benchmark", {"benchmark/**"}, {"tests/**"}},
+      {"oneDNN", {"oneapi/dnnl/**", "dnnl*"}, {"tests/bench/*.cpp"}},
   };
   return table;
 }

@@ -75,6 +75,8 @@ TEST_CASE("each third party is confined to its place", "[tests]") {
   CHECK_FALSE(may_use("tools/shell.cpp", "boost/process/child.hpp"));
   CHECK(may_use("tests/tools/shell_test.cpp", "git2.h"));
   CHECK(may_use("examples/hello.cpp", "benchmark/benchmark.h"));
+  CHECK(may_use("tests/bench/dnnl_product.cpp", "oneapi/dnnl/dnnl.hpp"));
+  CHECK_FALSE(may_use("engine/cpu/matmul.cpp", "oneapi/dnnl/dnnl.hpp"));
 }
 
 TEST_CASE("what every includer would pay for stands in no header", "[tests]") {
