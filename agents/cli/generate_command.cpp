@@ -5,11 +5,13 @@
 #include "engine/local/local_engine.hpp"
 #include "engine/text/dsml_parser.hpp"
 #include "engine/text/special_token.hpp"
+#include "runtime/base/file.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <chrono>
 #include <cstdio>
+#include <cstdlib>
 #include <optional>
 
 namespace fathom::agents {
@@ -137,6 +139,19 @@ class Answer {
   std::string text_;
 };
 
+/// "; 85 MB beside the weights": what this process has in memory that no file backs. Empty where
+/// the kernel does not say.
+std::string memory_beside_weights() {
+  constexpr std::size_t kStatusBytesMax = 64 * 1024;
+  const auto status = read_file("/proc/self/status", kStatusBytesMax);
+  if (!status) return {};
+  constexpr std::string_view kName = "RssAnon:";
+  const std::size_t at = status->find(kName);
+  if (at == std::string::npos) return {};
+  const long long kib = std::strtoll(status->c_str() + at + kName.size(), nullptr, 10);
+  return "; " + std::to_string(kib * 1024 / 1'000'000) + " MB beside the weights";
+}
+
 void report(const Timing& timing, const GenerationEvent& end, Terminal& terminal) {
   const auto seconds = [](Clock::duration time) {
     return std::chrono::duration<double>(time).count();
@@ -154,10 +169,10 @@ void report(const Timing& timing, const GenerationEvent& end, Terminal& terminal
   terminal.note("prompt " + std::to_string(timing.prompt_tokens) + " tokens, " +
                 rate(timing.prompt_tokens, seconds(first - timing.start)) + "; answer " +
                 std::to_string(timing.tokens) + " tokens, " +
-                rate(timing.tokens - 1, seconds(Clock::now() - first)) +
-                "; drafts accepted: " + of(end.drafts.lookup) + " from the context, " +
-                of(end.drafts.mtp) + " from MTP, " + of(end.drafts.grammar) +
-                " from the grammar; ended by " + std::string(engine::name_of(end.reason)));
+                rate(timing.tokens - 1, seconds(Clock::now() - first)) + "; drafts accepted: " +
+                of(end.drafts.lookup) + " from the context, " + of(end.drafts.mtp) + " from MTP, " +
+                of(end.drafts.grammar) + " from the grammar; ended by " +
+                std::string(engine::name_of(end.reason)) + memory_beside_weights());
 }
 
 Result<> run(Generation& generation, Answer& answer, Timing& timing, const GenerateOptions& options,

@@ -82,6 +82,7 @@ TEST_CASE("an answer comes as text, or as one JSON object", "[agents][e2e]") {
   const ProgramResult text = model.generate({"--chat", "hello", "--max-tokens", "5", "--stats"});
   CHECK(text.out.ends_with("\n"));
   CHECK(text.err.find("tokens/s") != std::string::npos);
+  CHECK(text.err.find(" MB beside the weights") != std::string::npos);
 }
 
 TEST_CASE("an answer by a schema is JSON of that schema", "[agents][e2e]") {
