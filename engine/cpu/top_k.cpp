@@ -49,7 +49,8 @@ bool is_higher(const Candidate& a, const Candidate& b) {
 // The lowest that is chosen.
 Candidate find_last(std::span<const float> scores, std::int64_t k) {
   const Cut cut = find_cut(scores, k);
-  std::vector<Candidate> members;
+  static thread_local std::vector<Candidate> members;  // a decode step comes here in every layer
+  members.clear();
   for (std::size_t i = 0; i < scores.size(); ++i)
     if (const std::uint32_t key = key_of(scores[i]); key >> kBucketShift == cut.bucket)
       members.push_back({key, static_cast<std::int32_t>(i)});

@@ -30,18 +30,27 @@ const PagedRows::Page& PagedRows::page_of(std::int64_t index) const {
   return *pages_[static_cast<std::size_t>(index / rows_per_page_ - first_page)];
 }
 
+std::shared_ptr<PagedRows::Page> PagedRows::new_page() {
+  while (!spares_.empty()) {
+    auto page = std::move(spares_.back());
+    spares_.pop_back();
+    if (page.use_count() == 1) return page;
+  }
+  return std::make_shared<Page>(row_bytes_ * rows_per_page_);
+}
+
+void PagedRows::keep_spare(std::shared_ptr<Page> page) {
+  const std::int64_t spares_max = (kSpareRows + rows_per_page_ - 1) / rows_per_page_ + 1;
+  if (static_cast<std::int64_t>(spares_.size()) < spares_max) spares_.push_back(std::move(page));
+}
+
 std::byte* PagedRows::append() {
-  const std::int64_t page_bytes = row_bytes_ * rows_per_page_;
   const std::int64_t at = size_ % rows_per_page_;
   const auto page = static_cast<std::size_t>(size_ / rows_per_page_ - first_ / rows_per_page_);
   if (page == pages_.size()) {
-    if (spare_ && spare_.use_count() == 1)
-      pages_.push_back(std::move(spare_));
-    else
-      pages_.push_back(std::make_shared<Page>(page_bytes));
-    spare_.reset();
+    pages_.push_back(new_page());
   } else if (pages_[page].use_count() > 1) {
-    auto own = std::make_shared<Page>(page_bytes);
+    auto own = new_page();
     std::memcpy(own->data(), pages_[page]->data(), static_cast<std::size_t>(at * row_bytes_));
     pages_[page] = std::move(own);
   }
@@ -62,20 +71,22 @@ void PagedRows::truncate(std::int64_t size) {
   ENSURE(size >= first_ && size <= size_, "only rows that are kept are cut");
   size_ = size;
   const std::int64_t pages = (size + rows_per_page_ - 1) / rows_per_page_ - first_ / rows_per_page_;
-  while (static_cast<std::int64_t>(pages_.size()) > std::max<std::int64_t>(pages, 0))
+  while (static_cast<std::int64_t>(pages_.size()) > std::max<std::int64_t>(pages, 0)) {
+    keep_spare(std::move(pages_.back()));
     pages_.pop_back();
+  }
 }
 
 void PagedRows::drop_before(std::int64_t index) {
   index = std::clamp(index, first_, size_);
-  for (std::int64_t page = first_ / rows_per_page_; page < index / rows_per_page_; ++page) {
-    spare_ = std::move(pages_.front());
-    pages_.pop_front();
-  }
+  const auto end = pages_.begin() + (index / rows_per_page_ - first_ / rows_per_page_);
+  for (auto page = pages_.begin(); page != end; ++page) keep_spare(std::move(*page));
+  pages_.erase(pages_.begin(), end);
   first_ = index;
 }
 
 void PagedRows::restart(std::int64_t index) {
+  for (std::shared_ptr<Page>& page : pages_) keep_spare(std::move(page));
   pages_.clear();
   first_ = size_ = index;
 }

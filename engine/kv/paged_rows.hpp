@@ -8,8 +8,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
 #include <memory>
+#include <vector>
 
 namespace fathom::engine {
 
@@ -18,6 +18,10 @@ class PagedRows {
   PagedRows() = default;
   PagedRows(std::int64_t row_bytes, std::int64_t rows_per_page)
       : row_bytes_(row_bytes), rows_per_page_(rows_per_page) {}
+
+  /// Pages that were dropped or cut are kept for as many rows, and one more, so that neither a
+  /// sliding window allocates nor drafts that are taken back: a step appends before it drops.
+  static constexpr std::int64_t kSpareRows = 16;
 
   /// Rows ever appended and not cut back; the last has index size() - 1.
   [[nodiscard]] std::int64_t size() const { return size_; }
@@ -45,14 +49,16 @@ class PagedRows {
   struct Page;
 
   [[nodiscard]] const Page& page_of(std::int64_t index) const;
+  [[nodiscard]] std::shared_ptr<Page> new_page();
+  void keep_spare(std::shared_ptr<Page> page);
 
   std::int64_t row_bytes_ = 0;
   std::int64_t rows_per_page_ = 1;
   std::int64_t size_ = 0;
   std::int64_t first_ = 0;
-  std::deque<std::shared_ptr<Page>> pages_;
-  std::shared_ptr<Page>
-      spare_;  ///< the page dropped last, so that a sliding window allocates nothing
+  // Not a deque, which allocates as its ends move: few pages are ever dropped at the front.
+  std::vector<std::shared_ptr<Page>> pages_;
+  std::vector<std::shared_ptr<Page>> spares_;  ///< may be shared with forks
 };
 
 }  // namespace fathom::engine
