@@ -40,10 +40,13 @@ LocalEngine::~LocalEngine() {
 
 Result<std::unique_ptr<Generation>> LocalEngine::generate(GenerationRequest request,
                                                           std::function<void()> wake) {
-  TRY(scheduler_.check(request));
-  if (requests_.fetch_add(1) >= Scheduler::kRequestsMax) {
-    --requests_;
-    return fail(Scheduler::too_many());
+  {
+    // First of all: the engine moves the position of a KV that is busy.
+    const std::lock_guard lock(mutex_);
+    if (busy_.contains(request.kv)) return fail(Scheduler::one_at_a_time());
+    TRY(scheduler_.check(request));
+    if (busy_.size() >= Scheduler::kRequestsMax) return fail(Scheduler::too_many());
+    busy_.insert(request.kv);
   }
   auto events = std::make_shared<EventQueue>(std::move(wake));
   inbox_->post({.kind = Kind::add, .events = events, .request = std::move(request)});
@@ -52,11 +55,12 @@ Result<std::unique_ptr<Generation>> LocalEngine::generate(GenerationRequest requ
 
 void LocalEngine::run() {
   for (bool stopping = false; !stopping || !scheduler_.idle();) {
-    for (const auto& [id, events] : readers_) scheduler_.hold(id, !stopping && events->full());
+    for (const auto& [id, reader] : readers_)
+      scheduler_.hold(id, !stopping && reader.events->full());
     for (EngineInbox::Order& order : inbox_->take(stopping || scheduler_.ready()))
       stopping = !obey(std::move(order)) || stopping;
     if (stopping)
-      for (const auto& [id, events] : readers_) scheduler_.cancel(id);
+      for (const auto& [id, reader] : readers_) scheduler_.cancel(id);
     deliver(scheduler_.step());
   }
 }
@@ -67,8 +71,8 @@ bool LocalEngine::obey(EngineInbox::Order order) {
       begin(std::move(order));
       return true;
     case Kind::cancel:
-      for (const auto& [id, events] : readers_)
-        if (events == order.events) scheduler_.cancel(id);
+      for (const auto& [id, reader] : readers_)
+        if (reader.events == order.events) scheduler_.cancel(id);
       return true;
     case Kind::look_again:
       return true;
@@ -79,30 +83,37 @@ bool LocalEngine::obey(EngineInbox::Order order) {
 }
 
 void LocalEngine::begin(EngineInbox::Order order) {
+  const Reader reader{std::move(order.events), order.request->kv};
   const auto id = scheduler_.add(*std::move(order.request));
   if (id) {
-    readers_.emplace(*id, std::move(order.events));
+    readers_.emplace(*id, reader);
     return;
   }
   GenerationEvent event;
   event.kind = GenerationEvent::Kind::finished;
   event.reason = StopReason::failed;
   event.error = id.error();
-  --requests_;
-  order.events->push(std::move(event));
+  end(reader, event);
+}
+
+void LocalEngine::end(const Reader& reader, const GenerationEvent& event) {
+  {
+    const std::lock_guard lock(mutex_);
+    busy_.erase(reader.kv);
+  }
+  reader.events->push(event);
 }
 
 void LocalEngine::deliver(std::span<const GenerationEvent> events) {
   for (const GenerationEvent& event : events) {
-    const auto reader = readers_.find(event.request);
+    const auto found = readers_.find(event.request);
     if (event.kind != GenerationEvent::Kind::finished) {
-      reader->second->push(event);
+      found->second.events->push(event);
       continue;
     }
-    const std::shared_ptr<EventQueue> queue = std::move(reader->second);
-    readers_.erase(reader);
-    --requests_;
-    queue->push(event);
+    const Reader reader = std::move(found->second);
+    readers_.erase(found);
+    end(reader, event);
   }
 }
 

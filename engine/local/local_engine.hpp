@@ -8,11 +8,12 @@
 #include "engine/local/generation.hpp"
 #include "engine/local/scheduler.hpp"
 
-#include <atomic>
 #include <filesystem>
 #include <functional>
 #include <map>
 #include <memory>
+#include <mutex>
+#include <set>
 #include <thread>
 
 namespace fathom::engine {
@@ -40,18 +41,26 @@ class LocalEngine {
 
   /// Any thread. The KV belongs to the engine until the generation is destroyed or has given
   /// `finished`. The request's functions are called on the engine's thread, and `wake` too, after
-  /// each event; it must not wait. None may throw. Fails for what Scheduler::check refuses and when
-  /// the engine has Scheduler::kRequestsMax requests.
+  /// each event; it must not wait. None may throw.
+  /// Fails for what Scheduler::check refuses, for a KV that has a request, and when the engine has
+  /// Scheduler::kRequestsMax requests.
   Result<std::unique_ptr<Generation>> generate(GenerationRequest request,
                                                std::function<void()> wake = {});
 
  private:
+  struct Reader {
+    std::shared_ptr<EventQueue> events;
+    const LiveKv* kv = nullptr;
+  };
+
   LocalEngine(Weights weights, const LocalEngineOptions& options);
 
   void run();
   /// False when the engine is to stop.
   bool obey(EngineInbox::Order order);
   void begin(EngineInbox::Order order);
+  /// The last event of a request: from here on its KV is the caller's again.
+  void end(const Reader& reader, const GenerationEvent& event);
   void deliver(std::span<const GenerationEvent> events);
 
   const Weights weights_;
@@ -59,8 +68,9 @@ class LocalEngine {
   Forward forward_;
   Scheduler scheduler_;
   std::shared_ptr<EngineInbox> inbox_ = std::make_shared<EngineInbox>();
-  std::atomic<std::size_t> requests_ = 0;
-  std::map<RequestId, std::shared_ptr<EventQueue>> readers_;  ///< of the engine's thread
+  std::mutex mutex_;
+  std::set<const LiveKv*> busy_;         ///< guarded by mutex_: one for each request
+  std::map<RequestId, Reader> readers_;  ///< of the engine's thread
   std::thread thread_;
 };
 

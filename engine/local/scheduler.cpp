@@ -38,6 +38,10 @@ Error Scheduler::too_many() {
                                     " requests already: try again when one has finished"};
 }
 
+Error Scheduler::one_at_a_time() {
+  return {ErrorCode::in_use, "this session has a request already: wait until it is finished"};
+}
+
 Result<> Scheduler::check(const GenerationRequest& request) const {
   ENSURE(request.kv != nullptr, "a request brings its KV");
   ENSURE(request.stop.empty() || request.token_bytes,
@@ -66,9 +70,7 @@ Result<RequestId> Scheduler::add(GenerationRequest request) {
   if (running_.size() >= kRequestsMax) return fail(too_many());
   TRY(check(request));
   for (const auto& running : running_)
-    if (running->request.kv == request.kv)
-      return fail(ErrorCode::in_use,
-                  "this session has a request already: wait until it is finished");
+    if (running->request.kv == request.kv) return fail(one_at_a_time());
   Sampler sampler =
       TRY(Sampler::create(request.sampling, static_cast<std::int32_t>(c_.vocab_size)));
   std::optional<StopStrings> stop;

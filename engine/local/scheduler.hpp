@@ -90,9 +90,11 @@ class Scheduler {
   /// Whether the request could run: fails for an empty or too long prompt, ids that are not in the
   /// vocabulary, and wrong options. Any thread.
   [[nodiscard]] Result<> check(const GenerationRequest& request) const;
-  /// Queues a request. Fails where check() does, and with too_many().
+  /// Queues a request. Fails where check() does, with too_many(), and with one_at_a_time() for a KV
+  /// that has a request.
   Result<RequestId> add(GenerationRequest request);
   [[nodiscard]] static Error too_many();
+  [[nodiscard]] static Error one_at_a_time();
   /// The request ends with the next step; unknown or finished ids are ignored.
   void cancel(RequestId id);
   /// A request on hold keeps its place and gets nothing: its reader is behind.

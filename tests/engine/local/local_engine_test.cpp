@@ -150,11 +150,12 @@ TEST_CASE("a session runs one request at a time", "[engine]") {
   const auto first = rig.start(Rig::request(kv, 1, 50'000));
   while (first->next()->kind != GenerationEvent::Kind::token) {
   }
-  const auto second = rig.start(Rig::request(kv, 2, 1));
-  const auto event = second->next();
-  REQUIRE(event);
-  CHECK(event->reason == StopReason::failed);
-  CHECK(event->error->message.starts_with("this session has a request already"));
+  const auto second = rig.engine().generate(Rig::request(kv, 2, 1));
+  REQUIRE(!second);
+  CHECK(second.error().message == "this session has a request already: wait until it is finished");
+  first->cancel();
+  listen(*first);
+  CHECK(rig.engine().generate(Rig::request(kv, 2, 1)).has_value());
 }
 
 TEST_CASE("unread progress is replaced by newer progress", "[engine]") {
