@@ -100,7 +100,8 @@ void LayerLocalCheck::compare(std::string_view name, std::int64_t layer, std::in
   const std::string tensor = tensor_name({name, layer, position});
   ++compared_;
   const float difference = largest_difference(expected_.at(tensor).row(position), values);
-  if (difference <= kLocalBound) return;
+  worst_ = std::max(worst_, difference);
+  if (difference <= bound_) return;
   if (off_++ == 0)
     first_ = tensor + " at " + std::to_string(position) + " by " + std::to_string(difference);
 }
@@ -109,7 +110,7 @@ std::string LayerLocalCheck::report() const {
   if (compared_ == 0) return "no layer has all its positions recorded";
   if (static_cast<double>(off_) <= kLocalPositionsShare * static_cast<double>(compared_)) return "";
   return std::to_string(off_) + " of " + std::to_string(compared_) + " vectors are off, first " +
-         first_;
+         first_ + ", worst by " + std::to_string(worst_);
 }
 
 void for_each_own_set(const std::function<void(const Golden&)>& check) {

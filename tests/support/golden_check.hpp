@@ -56,7 +56,8 @@ class ComponentCheck {
 
 class LayerLocalCheck {
  public:
-  explicit LayerLocalCheck(const ExpectedTensors& expected) : expected_(expected) {}
+  explicit LayerLocalCheck(const ExpectedTensors& expected, float bound = kLocalBound)
+      : expected_(expected), bound_(bound) {}
 
   /// Recorded positions of a layer: all of them, or none.
   [[nodiscard]] std::int64_t positions(std::int64_t layer) const;
@@ -69,6 +70,8 @@ class LayerLocalCheck {
 
  private:
   const ExpectedTensors& expected_;
+  float bound_;
+  float worst_ = 0;
   std::size_t compared_ = 0;
   std::size_t off_ = 0;
   std::string first_;
