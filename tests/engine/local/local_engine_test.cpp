@@ -59,8 +59,8 @@ TEST_CASE("callers on many threads get what each gets alone", "[engine]") {
   constexpr unsigned kCallers = 6;
   std::vector<Heard> together(kCallers);
   {
+    std::latch begin(kCallers);  // outlives the callers
     std::vector<std::jthread> callers;
-    std::latch begin(kCallers);
     for (unsigned i = 0; i < kCallers; ++i)
       callers.emplace_back([&, i] {
         begin.arrive_and_wait();
