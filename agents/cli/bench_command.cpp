@@ -3,7 +3,6 @@
 #include "engine/cpu/cpu_info.hpp"
 #include "engine/cpu/kernels.hpp"
 #include "engine/local/engine_bench.hpp"
-#include "runtime/base/paths.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -25,6 +24,14 @@ std::string format(const char* pattern, Values... values) {
   return text.data();
 }
 
+/// Of reading the weights, and of multiplying with them.
+double decode_share(const EngineSpeed& speed, const TokenWork& work) {
+  return speed.decode * work.bytes / speed.yardsticks.read;
+}
+double prefill_share(const EngineSpeed& speed, const TokenWork& work) {
+  return speed.prefill * work.flops / speed.yardsticks.flops;
+}
+
 /// Seconds a token must take to read the context's bytes, or to multiply with them.
 double context_limit(const ContextSpeed& context, const Yardsticks& machine) {
   return std::max(context.context_bytes / machine.read, context.context_flops / machine.flops);
@@ -38,9 +45,9 @@ ordered_json to_json(const EngineSpeed& speed, const TokenWork& work) {
       {"copy_bytes_per_s", machine.copy},
       {"multiply_add_flops", machine.flops},
       {"decode_tokens_per_s", speed.decode},
-      {"decode_share", speed.decode * work.bytes / machine.read},
+      {"decode_share", decode_share(speed, work)},
       {"prefill_tokens_per_s", speed.prefill},
-      {"prefill_share", speed.prefill * work.flops / machine.flops},
+      {"prefill_share", prefill_share(speed, work)},
       {"batches", ordered_json::array()},
       {"contexts", ordered_json::array()},
   };
@@ -62,9 +69,9 @@ std::string to_text(const EngineSpeed& speed, const TokenWork& work) {
       format("%u threads: read %.1f GB/s, memcpy %.1f GB/s, multiply-add %.0f GFLOP/s\n",
              speed.threads, machine.read / 1e9, machine.copy / 1e9, machine.flops / 1e9);
   out += format("  decode   %8.1f tokens/s   %.2f of reading the weights\n", speed.decode,
-                speed.decode * work.bytes / machine.read);
+                decode_share(speed, work));
   out += format("  prompt   %8.1f tokens/s   %.2f of multiplying\n", speed.prefill,
-                speed.prefill * work.flops / machine.flops);
+                prefill_share(speed, work));
   const double one = speed.batches.front().seconds;
   for (const BatchSpeed& batch : speed.batches)
     out += format("  %3lld together %7.1f ms       %.2f times one\n",
@@ -83,7 +90,7 @@ std::string to_text(const EngineSpeed& speed, const TokenWork& work) {
 }  // namespace
 
 Result<> bench_engine(const BenchOptions& options, Terminal& terminal) {
-  TRY(choose_kernels(process_env("FATHOM_ISA")));  // says what is wrong with it before it is used
+  if (const auto& kernels = try_kernel_choice(); !kernels) return fail(kernels.error());
   const Weights weights = TRY(Weights::load(options.model));
   for (const std::int64_t context : options.contexts)
     if (context < 1 || context + Forward::kBatchTokensMax > weights.config.context_max)

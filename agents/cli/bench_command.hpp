@@ -19,8 +19,8 @@ struct BenchOptions {
   ReportFormat format = ReportFormat::human;
 };
 
-/// Prints tokens a second and shares of this machine's limits. `failed` when the machine was busy:
-/// then its own speed changed meanwhile by more than 15 %.
+/// Prints tokens a second and shares of this machine's limits. `in_use` when the machine was busy:
+/// then its own speed changed meanwhile by more than engine::kDriftMax.
 Result<> bench_engine(const BenchOptions& options, Terminal& terminal);
 
 }  // namespace fathom::agents

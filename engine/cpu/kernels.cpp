@@ -126,12 +126,17 @@ Result<KernelChoice> choose_kernels(std::string_view wanted) {
   return choose_by_probe();
 }
 
+const Result<KernelChoice>& try_kernel_choice() {
+  static const Result<KernelChoice> choice = choose_kernels(process_env("FATHOM_ISA"));
+  return choice;
+}
+
 const KernelChoice& kernel_choice() {
-  static const KernelChoice choice = [] {
-    auto made = choose_kernels(process_env("FATHOM_ISA"));
+  static const KernelChoice& choice = [] -> const KernelChoice& {
+    const auto& made = try_kernel_choice();
     if (!made) std::fprintf(stderr, "%s\n", made.error().message.c_str());
     ENSURE(made.has_value(), "FATHOM_ISA, when set, names an instruction set of this machine");
-    return *std::move(made);
+    return *made;
   }();
   return choice;
 }

@@ -171,13 +171,14 @@ struct Kernels {
   /// Sums over dims, then over heads, one after the other, by fma.
   void (*index_scores)(const IndexScoring& scoring);
 
-  /// Yardsticks of benchmarks and of the choice below: 2 * 16 * 24 * steps flops of independent
+  /// Yardsticks of benchmarks and of the choice below: kFmaProbeFlops * steps of independent
   /// multiply-adds, and a sum that reads every byte.
   float (*fma_probe)(std::int64_t steps);
   std::uint64_t (*read_probe)(const std::byte* data, std::int64_t bytes);
 };
 
 constexpr std::int64_t kAttentionBlock = 64;
+constexpr double kFmaProbeFlops = 2.0 * 16 * 24;  ///< of a step: 24 chains of 16 lanes
 
 /// The kernels of `isa`, or null where this build or this processor has none.
 const Kernels* kernels_for(Isa isa);
@@ -199,8 +200,10 @@ struct KernelChoice {
 /// not the fastest. Fails with `usage` for an unknown name and `unsupported` for what cannot run.
 Result<KernelChoice> choose_kernels(std::string_view wanted);
 
-/// The choice of this process: $FATHOM_ISA or the probe, made once. Ends the process when that
-/// variable names nothing usable; a program that wants to say so nicely asks choose_kernels first.
+/// The choice of this process: $FATHOM_ISA or the probe, made once. Fails when that variable names
+/// nothing usable: a program says so before it computes.
+const Result<KernelChoice>& try_kernel_choice();
+/// The same, where it must have been made: ends the process when it failed.
 const KernelChoice& kernel_choice();
 inline const Kernels& kernels() { return *kernel_choice().kernels; }
 

@@ -61,7 +61,7 @@ Yardsticks measure_yardsticks(const Weights& weights, ThreadPool& pool) {
         (void)sink;
       }
     };
-    best.flops = std::max(best.flops, 2.0 * 16 * 24 * kSteps * kChunks / seconds([&] {
+    best.flops = std::max(best.flops, kFmaProbeFlops * kSteps * kChunks / seconds([&] {
                                         pool.parallel_for(kChunks, 1, multiply);
                                       }));
   }
@@ -72,6 +72,7 @@ bool drifted(double a, double b) { return std::abs(a - b) > kDriftMax * std::max
 
 std::vector<TokenId> some_tokens(std::int64_t count, const ModelConfig& config) {
   std::vector<TokenId> out;
+  out.reserve(static_cast<std::size_t>(count));
   for (std::int64_t i = 0; i < count; ++i)
     out.push_back(static_cast<TokenId>((i * 7919 + 13) % config.vocab_size));
   return out;

@@ -3,7 +3,6 @@
 #include "engine/cpu/kernels.hpp"
 
 #include <chrono>
-#include <cstdlib>
 #include <utility>
 
 namespace fathom::engine {
@@ -19,8 +18,7 @@ using Kind = EngineInbox::Order::Kind;
 
 Result<std::unique_ptr<LocalEngine>> LocalEngine::open(const std::filesystem::path& checkpoint,
                                                        const LocalEngineOptions& options) {
-  const char* isa = std::getenv("FATHOM_ISA");
-  TRY(choose_kernels(isa ? isa : ""));  // says what is wrong with the variable before it is used
+  if (const auto& kernels = try_kernel_choice(); !kernels) return fail(kernels.error());
   Weights weights = TRY(Weights::load(checkpoint));
   return std::unique_ptr<LocalEngine>(new LocalEngine(std::move(weights), options));
 }

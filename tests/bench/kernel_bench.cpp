@@ -132,7 +132,7 @@ Item read_item(Bench& bench, ThreadPool& pool, std::string_view name) {
 Item fma_item(Bench& bench, ThreadPool& pool, std::string_view name) {
   constexpr std::int64_t kSteps = 20'000;
   constexpr std::int64_t kParts = 64;
-  return {name, 2.0 * 16 * 24 * kSteps * kParts, [&bench, &pool](int) {
+  return {name, kFmaProbeFlops * kSteps * kParts, [&bench, &pool](int) {
             pool.parallel_for(kParts, 1, [&](std::int64_t begin, std::int64_t end) {
               for (; begin < end; ++begin) {
                 volatile float sink = bench.kernels.fma_probe(kSteps);
