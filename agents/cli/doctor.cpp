@@ -1,5 +1,6 @@
 #include "agents/cli/doctor.hpp"
 
+#include "agents/cli/memory_limit.hpp"
 #include "agents/cli/terminal.hpp"
 #include "engine/cpu/cpu_info.hpp"
 #include "engine/cpu/kernels.hpp"
@@ -78,10 +79,8 @@ Section examine_memory() {
   if (!info) return {"memory", {{"total", Health::note, info.error().message, "mount /proc"}}};
   section.findings.push_back(ok("total", format_bytes(meminfo(*info, "MemTotal:"))));
   section.findings.push_back(ok("available", format_bytes(meminfo(*info, "MemAvailable:"))));
-  const auto limit = read_file("/sys/fs/cgroup/memory.max", kProcFileBytesMax);
-  if (limit && !limit->starts_with("max"))
-    section.findings.push_back(
-        ok("cgroup_limit", format_bytes(std::strtoull(limit->c_str(), nullptr, 10))));
+  if (const auto limit = memory_limit())
+    section.findings.push_back(ok("cgroup_limit", format_bytes(*limit)));
   return section;
 }
 

@@ -80,6 +80,17 @@ Result<ChatOptions> chat_options(const GenerateOptions& options, const ModelConf
   return out;
 }
 
+Result<Grammar::Vocabulary> vocabulary_of(const Tokenizer& tokenizer, const ModelConfig& config) {
+  return grammar_vocabulary(tokenizer, static_cast<std::size_t>(config.vocab_size));
+}
+
+/// The grammar that a file describes, or what is wrong with it.
+Result<> hold_to(Grammar::Made grammar, const std::filesystem::path& file, GenerateInput& input) {
+  if (!grammar) return fail(context(file.string(), std::move(grammar).error()));
+  input.grammar = *std::move(grammar);
+  return {};
+}
+
 Result<> add_chat(const GenerateOptions& options, const Tokenizer& tokenizer,
                   const ModelConfig& config, GenerateInput& input) {
   const ChatOptions encoding = TRY(chat_options(options, config));
@@ -93,25 +104,17 @@ Result<> add_chat(const GenerateOptions& options, const Tokenizer& tokenizer,
     return fail(ErrorCode::usage, options.tools.string() + " has no tool that could be called");
   }
   input.tools = TRY(DeclaredTools::create(functions));
-  const auto vocabulary =
-      TRY(grammar_vocabulary(tokenizer, static_cast<std::size_t>(config.vocab_size)));
-  auto grammar = Grammar::tool_calls(
-      vocabulary, grammar_tools(functions),
-      {.choice = options.must_call ? CallChoice::required : CallChoice::automatic});
-  if (!grammar) return fail(context(options.tools.string(), grammar.error()));
-  input.grammar = *std::move(grammar);
-  return {};
+  return hold_to(Grammar::tool_calls(
+                     TRY(vocabulary_of(tokenizer, config)), grammar_tools(functions),
+                     {.choice = options.must_call ? CallChoice::required : CallChoice::automatic}),
+                 options.tools, input);
 }
 
 Result<> add_schema(const GenerateOptions& options, const Tokenizer& tokenizer,
                     const ModelConfig& config, GenerateInput& input) {
   const std::string schema = TRY(read_file(options.schema, kSchemaBytesMax));
-  const auto vocabulary =
-      TRY(grammar_vocabulary(tokenizer, static_cast<std::size_t>(config.vocab_size)));
-  auto grammar = Grammar::json_schema(vocabulary, schema);
-  if (!grammar) return fail(context(options.schema.string(), grammar.error()));
-  input.grammar = *std::move(grammar);
-  return {};
+  return hold_to(Grammar::json_schema(TRY(vocabulary_of(tokenizer, config)), schema),
+                 options.schema, input);
 }
 
 }  // namespace

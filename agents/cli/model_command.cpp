@@ -1,5 +1,6 @@
 #include "agents/cli/model_command.hpp"
 
+#include "agents/cli/memory_limit.hpp"
 #include "agents/cli/progress.hpp"
 #include "engine/kv/live_kv.hpp"
 #include "engine/model/checkpoint.hpp"
@@ -17,7 +18,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <map>
 
@@ -32,16 +32,9 @@ constexpr std::array<std::pair<const char*, std::int64_t>, 3> kContexts = {
 
 /// What this process may use: the machine's, or less in a container.
 std::uint64_t machine_memory() {
-  auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
-                static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
-  for (const char* file :
-       {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
-    const auto text = read_file(file, 4096);
-    std::uint64_t limit = 0;  // "max" is no number
-    if (text && std::from_chars(text->data(), text->data() + text->size(), limit).ec == std::errc())
-      memory = std::min(memory, limit);
-  }
-  return memory;
+  const auto memory = static_cast<std::uint64_t>(::sysconf(_SC_PHYS_PAGES)) *
+                      static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+  return std::min(memory, memory_limit().value_or(memory));
 }
 
 struct Facts {

@@ -2,6 +2,7 @@
 #include "engine/local/forward.hpp"
 
 #include "tests/support/catch.hpp"
+#include "tests/support/feed.hpp"
 #include "tests/support/tiny_checkpoint.hpp"
 
 #include <algorithm>
@@ -26,10 +27,7 @@ class Bench {
 
   /// The logits of all tokens.
   std::vector<float> feed(LiveKv& kv, std::span<const TokenId> tokens) {
-    const Feed feed{&kv, tokens, LogitRows::all};
-    const auto logits = forward_.run(std::span(&feed, 1));
-    REQUIRE(logits);
-    return {logits->begin(), logits->end()};
+    return test::feed_all(forward_, kv, tokens);
   }
 
   std::vector<float> feed_in_chunks(LiveKv& kv, std::span<const TokenId> tokens,

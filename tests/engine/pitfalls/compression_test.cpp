@@ -3,11 +3,14 @@
 #include "engine/local/pooling.hpp"
 #include "tests/engine/pitfalls/attention_rig.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/feed.hpp"
 #include "tests/support/golden_check.hpp"
 
 #include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <limits>
+#include <numbers>
 
 using namespace fathom;
 using namespace fathom::engine;
@@ -51,10 +54,7 @@ class OwnModel {
 
   [[nodiscard]] LiveKv new_kv() const { return forward_.new_kv(); }
   std::vector<float> feed(LiveKv& kv, std::span<const TokenId> tokens) {
-    const Feed feed{&kv, tokens, LogitRows::all};
-    const auto logits = forward_.run(std::span(&feed, 1));
-    REQUIRE(logits);
-    return {logits->begin(), logits->end()};
+    return test::feed_all(forward_, kv, tokens);
   }
   [[nodiscard]] std::size_t vocab() const {
     return static_cast<std::size_t>(weights_.config.vocab_size);
@@ -170,7 +170,7 @@ TEST_CASE("pitfall 37: the first block leaves the previous half out and is never
   // Weights of 1/4, 1/4, 1/2 and nothing; what stands in the next block's half does not count.
   const float none = -std::numeric_limits<float>::infinity();
   const RowsOfOneChannel rows(
-      {{7, 50, 4, 0}, {7, 50, 8, 0}, {7, 50, 2, std::log(2.0F)}, {7, 50, 9, none}});
+      {{7, 50, 4, 0}, {7, 50, 8, 0}, {7, 50, 2, std::numbers::ln2_v<float>}, {7, 50, 9, none}});
   CHECK(std::abs(rows.pooled(0) - 4) < 1e-5F);
   const float low = std::numeric_limits<float>::lowest();
   const RowsOfOneChannel lowest({{7, 0, 1, low}, {7, 0, 2, low}, {7, 0, 3, low}, {7, 0, 4, low}});

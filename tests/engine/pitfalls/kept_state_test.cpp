@@ -4,6 +4,7 @@
 #include "engine/model/quant_formats.hpp"
 #include "tests/engine/cpu/canonical.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/feed.hpp"
 #include "tests/support/golden_check.hpp"
 
 #include <algorithm>
@@ -24,13 +25,6 @@ std::vector<TokenId> text(std::size_t size, unsigned seed, const ModelConfig& co
   return out;
 }
 
-std::vector<float> feed(Forward& forward, LiveKv& kv, std::span<const TokenId> tokens) {
-  const Feed feed{&kv, tokens, LogitRows::all};
-  const auto logits = forward.run(std::span(&feed, 1));
-  REQUIRE(logits);
-  return {logits->begin(), logits->end()};
-}
-
 void check_resumes(const Golden& golden) {
   const auto weights = Weights::load(golden.dir / "quant");
   if (!weights) FAIL(weights.error().message);
@@ -39,7 +33,7 @@ void check_resumes(const Golden& golden) {
   const auto past = text(150, 1, weights->config);
   const auto other = text(20, 2, weights->config);
   LiveKv whole = forward.new_kv();
-  const auto straight = feed(forward, whole, past);
+  const auto straight = feed_all(forward, whole, past);
   const std::size_t vocab = straight.size() / past.size();
   for (const std::size_t p : {1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 9U, 10U, 127U, 128U, 129U, 130U}) {
     INFO("resumed at " << p);
@@ -47,15 +41,15 @@ void check_resumes(const Golden& golden) {
     const std::vector<float> expected(straight.begin() + static_cast<long>(p * vocab),
                                       straight.end());
     LiveKv kv = forward.new_kv();
-    feed(forward, kv, std::span(past).first(p));
+    feed_all(forward, kv, std::span(past).first(p));
     LiveKv fork = kv.fork();
-    auto logits = feed(forward, fork, rest.first(3));
-    feed(forward, kv, other);  // what the original does meanwhile is its own affair
-    const auto more = feed(forward, fork, rest.subspan(3));
+    auto logits = feed_all(forward, fork, rest.first(3));
+    feed_all(forward, kv, other);  // what the original does meanwhile is its own affair
+    const auto more = feed_all(forward, fork, rest.subspan(3));
     logits.insert(logits.end(), more.begin(), more.end());
     CHECK(logits == expected);
     REQUIRE(kv.rollback(static_cast<std::int64_t>(other.size())));
-    CHECK(feed(forward, kv, rest) == expected);
+    CHECK(feed_all(forward, kv, rest) == expected);
   }
 }
 
@@ -106,7 +100,7 @@ void check_kept(const Golden& golden, const Weights& weights, const ExpectedTens
   ThreadPool pool(1);
   Forward forward(weights, Numerics::official, pool);
   LiveKv kv = forward.new_kv();
-  feed(forward, kv, std::vector<TokenId>(golden.ids.begin(), golden.ids.end()));
+  feed_all(forward, kv, std::vector<TokenId>(golden.ids.begin(), golden.ids.end()));
   REQUIRE(kv.format() == KvFormat::packed);
   const auto check = [&](const PagedRows& rows, const std::string& name) {
     if (rows.size() == 0) return;
