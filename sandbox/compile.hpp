@@ -1,0 +1,60 @@
+// compile(): policy + machine + workspace → the plan of a session. Pure but for the paths it looks
+// at through `look`; the golden tests of tests/sandbox hold its output line by line.
+#pragma once
+
+#include "policies/policy.hpp"
+#include "sandbox/host.hpp"
+#include "sandbox/plan.hpp"
+
+#include <string>
+#include <vector>
+
+namespace fathom::sandbox {
+
+enum class Mode : std::uint8_t {
+  direct,       ///< edits are live in the workspace
+  transaction,  ///< edits go to an overlay until they are committed
+  disposable,   ///< edits go to memory and are gone at the session's end
+};
+
+/// Who the commands run as when the caller is root.
+enum class RootMode : std::uint8_t {
+  idmapped,   ///< a user id of their own, the workspace shown as theirs by an idmapped mount
+  workspace,  ///< the workspace's owner, who is not root
+  unmapped,   ///< root's own id without capabilities: where the file system refuses idmapped mounts
+};
+
+/// What is covered in the workspace, from ProtectedTree: paths bound read-only, and their parents
+/// bound on themselves so that they cannot be renamed away.
+struct Pins {
+  std::vector<std::string> read_only;
+  std::vector<std::string> keep_place;
+  std::vector<std::string> writable;  ///< git directories outside the workspace that commits need
+};
+
+struct Overlay {
+  std::string upper;
+  std::string work;
+};
+
+struct CompileInput {
+  const policies::Policy& policy;
+  const HostFacts& host;
+  const Workspace& workspace;
+  Rung rung = Rung::full;
+  Mode mode = Mode::direct;
+  RootMode root_mode = RootMode::idmapped;
+  Pins pins;
+  Overlay overlay;                   ///< of transaction mode
+  std::vector<std::string> groups;   ///< control groups
+  std::vector<std::string> filters;  ///< seccomp programs
+  std::vector<ListenerPlan> listeners;
+  bool capture = false;  ///< deliver connections to any address to the listeners
+};
+
+Result<SessionPlan> compile(const CompileInput& input, const LookAtPath& look = look_at_path);
+
+/// What a command of this session gets beside its argv: resource limits.
+std::vector<std::pair<int, std::uint64_t>> compile_limits(const policies::Limits& limits);
+
+}  // namespace fathom::sandbox

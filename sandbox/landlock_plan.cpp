@@ -1,0 +1,127 @@
+#include "sandbox/landlock_plan.hpp"
+
+#include <dirent.h>
+#include <linux/landlock.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+namespace fathom::sandbox {
+namespace {
+
+// Rights by the ABI that brought them (linux/landlock.h of Debian 12 ends at ABI 4).
+constexpr std::uint64_t kTruncate = 1ULL << 14;  // ABI 3
+constexpr std::uint64_t kIoctlDev = 1ULL << 15;  // ABI 5
+constexpr std::uint64_t kBindTcp = 1ULL << 0;
+constexpr std::uint64_t kConnectTcp = 1ULL << 1;
+constexpr std::uint64_t kScopeAbstractUnix = 1ULL << 0;
+constexpr std::uint64_t kScopeSignal = 1ULL << 1;
+
+constexpr std::uint64_t kRead =
+    LANDLOCK_ACCESS_FS_EXECUTE | LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
+constexpr std::uint64_t kNodes = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_FS_MAKE_BLOCK;
+
+constexpr std::size_t kSiblingsMax = 4096;  // names listed beside a hidden path
+
+bool is_container(Rung rung) { return rung == Rung::container || rung == Rung::container_old; }
+
+std::vector<std::string> names_in(const std::string& folder) {
+  const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(folder.c_str()), &::closedir);
+  std::vector<std::string> names;
+  if (!dir) return names;
+  while (const dirent* entry = ::readdir(dir.get())) {
+    const std::string_view name = entry->d_name;
+    // A link grants nothing by itself; where it leads is granted under its own name or not at all.
+    const bool wanted = name != "." && name != ".." && entry->d_type != DT_LNK;
+    if (wanted && names.size() < kSiblingsMax) names.emplace_back(name);
+  }
+  std::ranges::sort(names);
+  return names;
+}
+
+// Landlock only adds rights. What is hidden is left out by naming everything beside it: the
+// siblings of each folder on the way to it. Names made later beside a hidden path are not readable:
+// the safe side.
+class Readable {
+ public:
+  Readable(const std::vector<ViewEntry>& entries, LandlockPlan& plan)
+      : entries_(entries), plan_(plan) {}
+
+  void grant(const std::string& folder) {
+    if (!hides_below(folder)) {
+      plan_.paths.emplace_back(folder, kRead);
+      return;
+    }
+    for (const std::string& name : names_in(folder)) {
+      const std::string path = (folder == "/" ? "" : folder) + "/" + name;
+      if (!is_hidden(path)) grant(path);
+    }
+  }
+
+ private:
+  [[nodiscard]] static bool hides(const ViewEntry& entry) {
+    return entry.show == Show::hidden ||
+           (entry.show == Show::private_folder && entry.name == "home");
+  }
+  [[nodiscard]] bool hides_below(const std::string& folder) const {
+    return std::ranges::any_of(entries_, [&](const ViewEntry& entry) {
+      return hides(entry) && is_within(entry.path, folder);
+    });
+  }
+  [[nodiscard]] bool is_hidden(const std::string& path) const {
+    return std::ranges::any_of(
+        entries_, [&](const ViewEntry& entry) { return hides(entry) && entry.path == path; });
+  }
+
+  const std::vector<ViewEntry>& entries_;
+  LandlockPlan& plan_;
+};
+
+}  // namespace
+
+std::uint64_t landlock_fs_access(int abi) {
+  if (abi <= 0) return 0;
+  std::uint64_t access = LANDLOCK_ACCESS_FS_REFER - 1;  // the thirteen rights of ABI 1
+  if (abi >= 2) access |= LANDLOCK_ACCESS_FS_REFER;
+  if (abi >= 3) access |= kTruncate;
+  if (abi >= 5) access |= kIoctlDev;
+  return access;
+}
+
+LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntry>& entries) {
+  LandlockPlan plan;
+  const int abi = input.host.landlock_abi;
+  if (abi <= 0) return plan;
+  plan.handled_fs = landlock_fs_access(abi);
+  const std::uint64_t write = plan.handled_fs & ~kNodes;
+  const bool container = is_container(input.rung);
+  if (abi >= kLandlockScopeAbi) plan.scoped = kScopeSignal | (container ? kScopeAbstractUnix : 0);
+  if (container && abi >= kLandlockTcpAbi) plan.handled_network = kBindTcp | kConnectTcp;
+
+  if (container) {
+    Readable(entries, plan).grant("/");
+  } else {
+    plan.paths.emplace_back("/", kRead);
+  }
+  for (const ViewEntry& entry : entries) {
+    if (entry.show == Show::write || (entry.show == Show::private_folder && !container))
+      plan.paths.emplace_back(entry.path, write);
+    else if (entry.show == Show::read && container)
+      plan.paths.emplace_back(entry.path, kRead);
+  }
+  // Devices, and the few files of /proc that a process may write about itself.
+  constexpr std::uint64_t kUse = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDev;
+  if (container) {
+    for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
+                               "/dev/tty", "/dev/pts", "/dev/ptmx"})
+      plan.paths.emplace_back(device, kUse);
+  } else {
+    plan.paths.emplace_back("/dev", kUse);
+    plan.paths.emplace_back("/dev/shm", write);
+  }
+  plan.paths.emplace_back("/proc", kRead | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  return plan;
+}
+
+}  // namespace fathom::sandbox

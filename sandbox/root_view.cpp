@@ -1,0 +1,319 @@
+#include "sandbox/root_view.hpp"
+
+#include <linux/mount.h>
+
+#include <algorithm>
+#include <array>
+
+namespace fathom::sandbox {
+namespace {
+
+constexpr std::uint32_t kScratchSlot = wire::kSlotsMax - 1;  // held for one step only
+constexpr std::size_t kHeldMax = wire::kSlotsMax - 16;
+constexpr std::uint64_t kPlain = MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV;
+constexpr std::uint64_t kReadOnly = kPlain | MOUNT_ATTR_RDONLY;
+constexpr std::array<const char*, 6> kDevices = {"null",   "zero",    "full",
+                                                 "random", "urandom", "tty"};
+
+// Readable for root's own id, which is all that stands between it and them where ids cannot be
+// mapped.
+constexpr std::array<const char*, 8> kRootOnlyPaths = {
+    "/etc/shadow",   "/etc/gshadow",    "/etc/sudoers", "/etc/ssl/private",
+    "/sys/firmware", "/var/lib/docker", "/boot",        "/var/log"};
+
+// Name look-ups of a session end at the listener on its own loopback, or nowhere.
+constexpr const char* kResolverText = "nameserver 127.0.0.53\noptions timeout:2 attempts:1\n";
+
+std::uint64_t inodes_for(std::uint64_t bytes) {
+  return std::max<std::uint64_t>(bytes / 4096, 1024);
+}
+
+// ':' separates lower layers and ',' options of overlayfs.
+std::string escape_option(std::string_view path) {
+  std::string out;
+  for (const char c : path) {
+    if (c == ':' || c == ',' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out;
+}
+
+const ViewEntry* parent_of(const std::vector<ViewEntry>& entries, std::size_t index) {
+  for (std::size_t i = index; i-- > 0;)
+    if (is_within(entries[index].path, entries[i].path)) return &entries[i];
+  return nullptr;
+}
+
+class Builder {
+ public:
+  Builder(const CompileInput& input, const std::vector<ViewEntry>& entries)
+      : input_(input), entries_(entries), slots_(entries.size(), kScratchSlot) {}
+
+  Result<RootView> build() {
+    TRY(hold_trees());
+    hold_devices();
+    out_.mounts.restrict_all("/", kReadOnly);
+    make_private_folders();
+    if (input_.mode != Mode::direct) make_overlay();
+    for (std::size_t i = 0; i < entries_.size(); ++i) show(i);
+    out_.mounts.sysfs("/sys");
+    show_resolver();
+    pin();
+    make_devices();
+    return std::move(out_);
+  }
+
+ private:
+  [[nodiscard]] bool is_overlaid(const ViewEntry& entry) const {
+    return input_.mode != Mode::direct && entry.path == input_.workspace.root;
+  }
+
+  // Whether the entry must be mounted: it differs from what its parent already shows.
+  [[nodiscard]] bool needs_mount(std::size_t index) const {
+    const ViewEntry& entry = entries_[index];
+    if (entry.show == Show::hidden || entry.show == Show::private_folder) return false;
+    const ViewEntry* parent = parent_of(entries_, index);
+    const Show around = parent != nullptr ? parent->show : Show::read;
+    return entry.show != around || is_overlaid(entry);
+  }
+
+  Result<std::uint32_t> new_slot() {
+    if (next_slot_ >= kHeldMax)
+      return fail(ErrorCode::too_large, "policy: more than " + std::to_string(kHeldMax) +
+                                            " paths are granted: grant a folder that holds them");
+    return next_slot_++;
+  }
+
+  // Copies of the trees as they are now, before the root below them becomes read-only.
+  Result<> hold_trees() {
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (!needs_mount(i) || is_overlaid(entries_[i])) continue;
+      slots_[i] = TRY(new_slot());
+      if (input_.host.uid == 0 && input_.root_mode == RootMode::idmapped) {
+        out_.mounts.given(slots_[i], static_cast<std::uint32_t>(out_.idmapped.size()));
+        out_.idmapped.push_back(entries_[i].path);
+      } else {
+        out_.mounts.clone(slots_[i], entries_[i].path);
+      }
+    }
+    if (input_.mode == Mode::transaction) {
+      upper_slot_ = TRY(new_slot());
+      out_.mounts.clone(upper_slot_, input_.overlay.upper);
+      work_slot_ = TRY(new_slot());
+      out_.mounts.clone(work_slot_, input_.overlay.work);
+    }
+    return {};
+  }
+
+  void hold_devices() {
+    first_device_ = next_slot_;
+    for (const char* device : kDevices)
+      out_.mounts.clone(next_slot_++, std::string("/dev/") + device, wire::kCloneOptional);
+  }
+
+  // One tmpfs, so that one size bounds them all. It stands on /dev until the devices come on top.
+  void make_private_folders() {
+    const std::uint64_t bytes = input_.policy.limits.tmp_bytes;
+    out_.mounts.tmpfs("/dev", "size=" + std::to_string(bytes) +
+                                  ",nr_inodes=" + std::to_string(inodes_for(bytes)) + ",mode=755");
+    out_.mounts.mkdirs("/dev/empty", 0555);
+    out_.mounts.file("/dev/nothing", "", 0444);
+    out_.mounts.mkdirs("/dev/shm", 01777);
+    out_.mounts.file("/dev/resolv.conf", kResolverText, 0444);
+    for (const ViewEntry& entry : entries_)
+      if (entry.show == Show::private_folder)
+        out_.mounts.mkdirs("/dev/" + entry.name, entry.name == "home"  ? 0700U
+                                                 : entry.name == "run" ? 0755U
+                                                                       : 01777U);
+  }
+
+  // The workspace as lower layer; mounted on the workspace itself and then held like any other
+  // tree.
+  void make_overlay() {
+    std::string upper = input_.overlay.upper;
+    std::string work = input_.overlay.work;
+    if (input_.mode == Mode::disposable) {
+      upper = "/dev/upper";
+      work = "/dev/work";
+      out_.mounts.mkdirs(upper, 0755);
+      out_.mounts.mkdirs(work, 0755);
+    } else {
+      out_.mounts.attach(upper_slot_, upper);
+      out_.mounts.attach(work_slot_, work);
+    }
+    out_.mounts.overlay(input_.workspace.root, "lowerdir=" + escape_option(input_.workspace.root) +
+                                                   ",upperdir=" + escape_option(upper) +
+                                                   ",workdir=" + escape_option(work) +
+                                                   ",userxattr");
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (!is_overlaid(entries_[i])) continue;
+      slots_[i] = next_slot_++;
+      out_.mounts.clone(slots_[i], input_.workspace.root);
+    }
+  }
+
+  void show(std::size_t index) {
+    const ViewEntry& entry = entries_[index];
+    std::uint32_t slot = kScratchSlot;
+    if (entry.show == Show::private_folder) {
+      out_.mounts.clone(slot, "/dev/" + entry.name);
+    } else if (entry.show == Show::hidden) {
+      out_.mounts.clone(slot, entry.type == PathType::folder ? "/dev/empty" : "/dev/nothing");
+      out_.mounts.restrict_slot(slot, kReadOnly);
+    } else if (needs_mount(index)) {
+      slot = slots_[index];
+      out_.mounts.restrict_slot(slot, entry.show == Show::write ? kPlain : kReadOnly);
+    } else {
+      return;
+    }
+    make_place(index);
+    out_.mounts.attach(slot, entry.path);
+  }
+
+  // A mount point where a private folder has none: below it the host's folders are not there.
+  void make_place(std::size_t index) {
+    const ViewEntry& entry = entries_[index];
+    const ViewEntry* parent = parent_of(entries_, index);
+    if (parent == nullptr || parent->show != Show::private_folder) return;
+    if (entry.type == PathType::folder) {
+      out_.mounts.mkdirs(entry.path, 0755);
+    } else {
+      const std::string folder = entry.path.substr(0, entry.path.find_last_of('/'));
+      if (folder != parent->path) out_.mounts.mkdirs(folder, 0755);
+      out_.mounts.file(entry.path, "", 0644);
+    }
+  }
+
+  void make_devices() {
+    const std::uint32_t shm = kScratchSlot;
+    out_.mounts.clone(shm, "/dev/shm");
+    out_.mounts.tmpfs("/dev", "size=64k,nr_inodes=64,mode=755");
+    for (std::size_t i = 0; i < kDevices.size(); ++i) {
+      const std::string path = std::string("/dev/") + kDevices.at(i);
+      out_.mounts.file(path, "", 0666);
+      out_.mounts.attach(first_device_ + static_cast<std::uint32_t>(i), path);
+    }
+    out_.mounts.mkdirs("/dev/shm", 01777);
+    out_.mounts.attach(shm, "/dev/shm");
+    out_.mounts.mkdirs("/dev/pts", 0755);
+    out_.mounts.devpts("/dev/pts");
+    out_.mounts.symlink("pts/ptmx", "/dev/ptmx");
+    out_.mounts.symlink("/proc/self/fd", "/dev/fd");
+    out_.mounts.symlink("/proc/self/fd/0", "/dev/stdin");
+    out_.mounts.symlink("/proc/self/fd/1", "/dev/stdout");
+    out_.mounts.symlink("/proc/self/fd/2", "/dev/stderr");
+    out_.mounts.restrict_one("/dev", MOUNT_ATTR_RDONLY);
+  }
+
+  void show_resolver() {
+    const std::string& at = input_.host.resolv_conf;
+    if (at.empty()) return;
+    for (const ViewEntry& entry : entries_) {
+      if (entry.show != Show::private_folder || !is_within(at, entry.path)) continue;
+      out_.mounts.mkdirs(at.substr(0, at.find_last_of('/')), 0755);
+      out_.mounts.file(at, "", 0644);
+    }
+    out_.mounts.clone(kScratchSlot, "/dev/resolv.conf");
+    out_.mounts.restrict_slot(kScratchSlot, kReadOnly);
+    out_.mounts.attach(kScratchSlot, at);
+  }
+
+  void pin() {
+    if (input_.mode != Mode::direct ||
+        input_.policy.filesystem.workspace != policies::Access::write)
+      return;
+    for (const std::string& path : input_.pins.keep_place) {
+      out_.mounts.clone(kScratchSlot, path, wire::kCloneOptional);
+      out_.mounts.attach(kScratchSlot, path);
+    }
+    for (const std::string& path : input_.pins.read_only) {
+      out_.mounts.clone(kScratchSlot, path, wire::kCloneOptional);
+      out_.mounts.restrict_slot(kScratchSlot, kReadOnly);
+      out_.mounts.attach(kScratchSlot, path);
+    }
+  }
+
+  const CompileInput& input_;
+  const std::vector<ViewEntry>& entries_;
+  std::vector<std::uint32_t> slots_;  // by entry
+  std::uint32_t next_slot_ = 0;
+  std::uint32_t first_device_ = 0;
+  std::uint32_t upper_slot_ = 0;
+  std::uint32_t work_slot_ = 0;
+  RootView out_;
+};
+
+Show show_of(policies::Access access) {
+  switch (access) {
+    case policies::Access::hidden:
+      return Show::hidden;
+    case policies::Access::read:
+      return Show::read;
+    case policies::Access::write:
+      return Show::write;
+  }
+  return Show::hidden;
+}
+
+// Hidden beats read beats write where two entries name one path; a private folder beats hidden, as
+// it hides too, and gives way to a grant.
+int weight(Show show) {
+  switch (show) {
+    case Show::hidden:
+      return 2;
+    case Show::read:
+      return 1;
+    case Show::write:
+      return 0;
+    case Show::private_folder:
+      return 3;
+  }
+  return 0;
+}
+
+}  // namespace
+
+bool is_within(std::string_view path, std::string_view folder) {
+  if (folder == "/") return true;
+  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
+}
+
+Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const LookAtPath& look) {
+  std::vector<ViewEntry> entries;
+  const auto add = [&](const std::string& path, Show show, std::string name) {
+    HostPath at = look(path);
+    if (at.type == PathType::missing) return false;
+    entries.push_back({std::move(at.path), show, at.type, std::move(name)});
+    return true;
+  };
+  add("/tmp", Show::private_folder, "tmp");
+  add("/var/tmp", Show::private_folder, "var-tmp");
+  add("/run", Show::private_folder, "run");
+  if (input.policy.filesystem.home == policies::Access::hidden && !input.host.home.empty())
+    add(input.host.home, Show::private_folder, "home");
+  if (input.host.uid == 0 && input.root_mode == RootMode::unmapped)
+    for (const char* path : kRootOnlyPaths) add(path, Show::hidden, "");
+  for (const policies::PathGrant& grant : input.policy.filesystem.grants) {
+    const bool there = add(grant.path, show_of(grant.access), "");
+    if (!there && grant.access == policies::Access::write)
+      return fail(ErrorCode::not_found, "policy: " + grant.rule + ": " + grant.path +
+                                            " does not exist: create it or remove the grant");
+  }
+  for (const std::string& path : input.policy.network.unix_sockets) add(path, Show::read, "");
+  for (const std::string& path : input.pins.writable) add(path, Show::write, "");
+  add(input.workspace.root, show_of(input.policy.filesystem.workspace), "");
+
+  std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {
+    return a.path != b.path ? a.path < b.path : weight(a.show) > weight(b.show);
+  });
+  const auto repeated = std::ranges::unique(
+      entries, [](const ViewEntry& a, const ViewEntry& b) { return a.path == b.path; });
+  entries.erase(repeated.begin(), repeated.end());
+  return entries;
+}
+
+Result<RootView> build_root_view(const CompileInput& input, const std::vector<ViewEntry>& entries) {
+  return Builder(input, entries).build();
+}
+
+}  // namespace fathom::sandbox

@@ -1,0 +1,118 @@
+#include "sandbox/zygote/network.hpp"
+
+#include <arpa/inet.h>
+#include <linux/rtnetlink.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+namespace fathom::sandbox::zygote {
+namespace {
+
+constexpr unsigned kLoopbackIndex = 1;  // of lo in every network namespace
+constexpr int kBacklog = 128;
+
+// "ip route add local default dev lo": every address is ours, so a connection to any of them
+// reaches the listener of its port in this session, which reads the address that was meant from its
+// socket.
+bool add_capture_route(int socket, unsigned char family) {
+  struct {
+    nlmsghdr header;
+    rtmsg route;
+    rtattr attribute;
+    std::uint32_t index;
+  } request{};
+  request.header.nlmsg_len = sizeof request;
+  request.header.nlmsg_type = RTM_NEWROUTE;
+  request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL;
+  request.route.rtm_family = family;
+  request.route.rtm_table = RT_TABLE_LOCAL;
+  request.route.rtm_protocol = RTPROT_BOOT;
+  request.route.rtm_scope = family == AF_INET ? RT_SCOPE_HOST : RT_SCOPE_UNIVERSE;
+  request.route.rtm_type = RTN_LOCAL;
+  request.attribute.rta_type = RTA_OIF;
+  request.attribute.rta_len = RTA_LENGTH(sizeof request.index);
+  request.index = kLoopbackIndex;
+  if (::send(socket, &request, sizeof request, 0) != static_cast<long>(sizeof request))
+    return false;
+  char answer[512];
+  const long size = ::recv(socket, answer, sizeof answer, 0);
+  if (size < static_cast<long>(sizeof(nlmsghdr) + sizeof(nlmsgerr))) return errno = EPROTO, false;
+  nlmsgerr result{};
+  std::memcpy(&result, answer + sizeof(nlmsghdr), sizeof result);
+  errno = -result.error;
+  return result.error == 0;
+}
+
+// `address` is dotted IPv4, or empty for every address of both families.
+int bind_one(int type, std::uint16_t port, const char* address) {
+  const bool any = *address == '\0';
+  const int fd = ::socket(any ? AF_INET6 : AF_INET, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return -1;
+  const int on = 1;
+  const int off = 0;
+  ::setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  int bound = -1;
+  if (any) {
+    ::setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &off, sizeof off);
+    sockaddr_in6 to{};
+    to.sin6_family = AF_INET6;
+    to.sin6_port = htons(port);
+    bound = ::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to);
+  } else {
+    sockaddr_in to{};
+    to.sin_family = AF_INET;
+    to.sin_port = htons(port);
+    bound = ::inet_pton(AF_INET, address, &to.sin_addr) == 1
+                ? ::bind(fd, reinterpret_cast<const sockaddr*>(&to), sizeof to)
+                : -1;
+  }
+  if (bound == 0 && type == SOCK_STREAM) bound = ::listen(fd, kBacklog);
+  if (bound == 0) return fd;
+  const int error = errno;
+  ::close(fd);
+  errno = error;
+  return -1;
+}
+
+}  // namespace
+
+Failure raise_loopback(bool capture) {
+  const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return failed(wire::Stage::loopback);
+  ifreq request{};
+  request.ifr_name[0] = 'l';
+  request.ifr_name[1] = 'o';
+  request.ifr_flags = IFF_UP | IFF_RUNNING;
+  const bool up = ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+  const Failure failure = up ? Failure{} : failed(wire::Stage::loopback);
+  ::close(fd);
+  if (failure || !capture) return failure;
+
+  const int netlink = ::socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+  if (netlink < 0) return failed(wire::Stage::routes);
+  bool routed = add_capture_route(netlink, AF_INET);
+  // A kernel without IPv6 has nothing to capture there.
+  if (routed && !add_capture_route(netlink, AF_INET6))
+    routed = errno == EAFNOSUPPORT || errno == EOPNOTSUPP;
+  const Failure route_failure = routed ? Failure{} : failed(wire::Stage::routes);
+  ::close(netlink);
+  return route_failure;
+}
+
+Failure open_listeners(wire::PlanReader& plan, int* listeners, std::size_t& count) {
+  const std::uint32_t wanted = plan.u32();
+  if (wanted > wire::kListenersMax) return {wire::Stage::plan, EINVAL, wanted};
+  for (count = 0; count < wanted; ++count) {
+    const auto type = static_cast<int>(plan.u32());
+    const auto port = static_cast<std::uint16_t>(plan.u32());
+    const char* address = plan.text();
+    listeners[count] = bind_one(type, port, address);
+    if (listeners[count] < 0)
+      return failed(wire::Stage::listeners, static_cast<std::uint32_t>(count));
+  }
+  return {};
+}
+
+}  // namespace fathom::sandbox::zygote
