@@ -4,6 +4,7 @@
 
 #include "policies/policy.hpp"
 #include "sandbox/host.hpp"
+#include "sandbox/pins.hpp"
 #include "sandbox/plan.hpp"
 
 #include <string>
@@ -22,14 +23,6 @@ enum class RootMode : std::uint8_t {
   idmapped,   ///< a user id of their own, the workspace shown as theirs by an idmapped mount
   workspace,  ///< the workspace's owner, who is not root
   unmapped,   ///< root's own id without capabilities: where the file system refuses idmapped mounts
-};
-
-/// What is covered in the workspace, from ProtectedTree: paths bound read-only, and their parents
-/// bound on themselves so that they cannot be renamed away.
-struct Pins {
-  std::vector<std::string> read_only;
-  std::vector<std::string> keep_place;
-  std::vector<std::string> writable;  ///< git directories outside the workspace that commits need
 };
 
 struct Overlay {

@@ -80,8 +80,8 @@ Result<std::optional<ReceivedMessage>> receive_with_descriptors(int socket,
   message.msg_iovlen = 1;
   message.msg_control = control.bytes.data();
   message.msg_controllen = control.bytes.size();
-  // A peer that ended with a message of ours unread resets the socket: what it had sent before comes
-  // after that error, which is reported once.
+  // A peer that ended with a message of ours unread resets the socket: what it had sent before
+  // comes after that error, which is reported once.
   ssize_t size = -1;
   do size = ::recvmsg(socket, &message, MSG_CMSG_CLOEXEC | MSG_DONTWAIT);
   while (size < 0 && (errno == EINTR || errno == ECONNRESET));

@@ -55,6 +55,7 @@ class Builder {
     out_.mounts.restrict_all("/", kReadOnly);
     make_private_folders();
     if (input_.mode != Mode::direct) make_overlay();
+    out_.mounts.mkdirs("/dev/run/user/" + std::to_string(input_.host.uid), 0700);
     for (std::size_t i = 0; i < entries_.size(); ++i) show(i);
     out_.mounts.sysfs("/sys");
     show_resolver();
@@ -219,18 +220,9 @@ class Builder {
   }
 
   void pin() {
-    if (input_.mode != Mode::direct ||
-        input_.policy.filesystem.workspace != policies::Access::write)
-      return;
-    for (const std::string& path : input_.pins.keep_place) {
-      out_.mounts.clone(kScratchSlot, path, wire::kCloneOptional);
-      out_.mounts.attach(kScratchSlot, path);
-    }
-    for (const std::string& path : input_.pins.read_only) {
-      out_.mounts.clone(kScratchSlot, path, wire::kCloneOptional);
-      out_.mounts.restrict_slot(kScratchSlot, kReadOnly);
-      out_.mounts.attach(kScratchSlot, path);
-    }
+    if (input_.mode == Mode::direct &&
+        input_.policy.filesystem.workspace == policies::Access::write)
+      add_pins(input_.pins, out_.mounts);
   }
 
   const CompileInput& input_;
@@ -310,6 +302,18 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
       entries, [](const ViewEntry& a, const ViewEntry& b) { return a.path == b.path; });
   entries.erase(repeated.begin(), repeated.end());
   return entries;
+}
+
+void add_pins(const Pins& pins, MountRecipe& mounts) {
+  for (const std::string& path : pins.self_binds) {
+    mounts.clone(kScratchSlot, path, wire::kCloneOptional);
+    mounts.attach(kScratchSlot, path);
+  }
+  for (const std::string& path : pins.read_only) {
+    mounts.clone(kScratchSlot, path, wire::kCloneOptional);
+    mounts.restrict_slot(kScratchSlot, kReadOnly);
+    mounts.attach(kScratchSlot, path);
+  }
 }
 
 Result<RootView> build_root_view(const CompileInput& input, const std::vector<ViewEntry>& entries) {

@@ -39,6 +39,9 @@ struct RootView {
 
 Result<RootView> build_root_view(const CompileInput& input, const std::vector<ViewEntry>& entries);
 
+/// Self binds and read-only covers, outermost first.
+void add_pins(const Pins& pins, MountRecipe& mounts);
+
 /// True when `path` is `folder` or below it.
 bool is_within(std::string_view path, std::string_view folder);
 

@@ -129,7 +129,9 @@ Session::Session(asio::any_io_executor executor, UniqueFd socket)
 Result<std::unique_ptr<Session>> Session::open(ZygoteProcess& zygote, const SessionPlan& plan,
                                                asio::any_io_executor executor) {
   UniqueFd socket = TRY(zygote.open_session(plan.encode()));
-  return std::unique_ptr<Session>(new Session(std::move(executor), std::move(socket)));
+  auto session = std::unique_ptr<Session>(new Session(std::move(executor), std::move(socket)));
+  session->has_pid_namespaces_ = (plan.cell_flags & wire::kCellPids) != 0;
+  return session;
 }
 
 Result<> Session::take_started(const wire::SessionStarted& message, std::vector<UniqueFd> fds) {

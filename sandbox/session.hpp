@@ -85,6 +85,9 @@ class Session {
   /// A new command's namespaces; `extra` are mount operations for it alone.
   Result<std::unique_ptr<Cell>> prepare(const MountRecipe* extra = nullptr);
 
+  /// Whether a command's tree dies with its init.
+  [[nodiscard]] bool has_pid_namespaces() const { return has_pid_namespaces_; }
+
   /// pid of the holder as this process sees it; 0 before ready().
   [[nodiscard]] pid_t holder() const { return holder_; }
 
@@ -100,6 +103,7 @@ class Session {
   asio::posix::stream_descriptor socket_;
   UniqueFd pidfd_;
   pid_t holder_ = 0;
+  bool has_pid_namespaces_ = false;
   bool started_ = false;
   bool ready_ = false;
   wire::Stage failed_stage_ = wire::Stage::none;

@@ -47,6 +47,20 @@ bool attach(int tree, const char* path) {
   return moved;
 }
 
+// A new file system that is mounted nowhere yet; -1 on failure.
+int make_tree(const char* type, const char* options, std::uint64_t attributes) {
+  const int context = static_cast<int>(::syscall(SYS_fsopen, type, 1U /* FSOPEN_CLOEXEC */));
+  if (context < 0) return -1;
+  int tree = -1;
+  if (configure(context, options))
+    tree = static_cast<int>(::syscall(SYS_fsmount, context, 1U /* FSMOUNT_CLOEXEC */,
+                                      static_cast<unsigned>(attributes)));
+  const int error = errno;
+  ::close(context);
+  errno = error;
+  return tree;
+}
+
 bool restrict_path(const char* path, std::uint64_t attributes, unsigned flags) {
   const int fd = open_path(path);
   if (fd < 0) return false;
@@ -190,19 +204,19 @@ bool perform_one(wire::PlanReader& plan, Slots& slots, const int* given, std::si
 }  // namespace
 
 bool mount_new(const char* type, const char* path, const char* options, std::uint64_t attributes) {
-  const int context = static_cast<int>(::syscall(SYS_fsopen, type, 1U /* FSOPEN_CLOEXEC */));
-  if (context < 0) return false;
-  bool done = configure(context, options);
-  int tree = -1;
-  if (done)
-    tree = static_cast<int>(::syscall(SYS_fsmount, context, 1U /* FSMOUNT_CLOEXEC */,
-                                      static_cast<unsigned>(attributes)));
-  done = tree >= 0 && attach(tree, path);
+  const int tree = make_tree(type, options, attributes);
+  if (tree < 0) return false;
+  const bool done = attach(tree, path);
   const int error = errno;
-  if (tree >= 0) ::close(tree);
-  ::close(context);
+  ::close(tree);
   errno = error;
   return done;
+}
+
+bool can_mount(const char* type) {
+  const int tree = make_tree(type, "", MOUNT_ATTR_NOSUID | MOUNT_ATTR_NODEV | MOUNT_ATTR_NOEXEC);
+  if (tree >= 0) ::close(tree);
+  return tree >= 0;
 }
 
 Failure perform_mounts(wire::PlanReader& plan, Slots& slots, const int* given,

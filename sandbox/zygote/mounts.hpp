@@ -21,4 +21,7 @@ Failure perform_mounts(wire::PlanReader& plan, Slots& slots, const int* given,
 /// A new file system of `type`, mounted at `path`; `options` are "key=value,flag". True on success.
 bool mount_new(const char* type, const char* path, const char* options, std::uint64_t attributes);
 
+/// Whether a file system of `type` can be made here at all.
+bool can_mount(const char* type);
+
 }  // namespace fathom::sandbox::zygote

@@ -72,6 +72,14 @@ Failure switch_off_nesting(const SessionPlan& plan) {
   return {};
 }
 
+// Whether cells will be able to mount /proc, asked while there is somebody to tell: the kernel
+// refuses where the outside hides parts of it, as containers do.
+Failure try_proc(const SessionPlan& plan) {
+  constexpr std::uint32_t kBoth = wire::kCellMounts | wire::kCellPids;
+  if ((plan.cell_flags & kBoth) != kBoth || can_mount("proc")) return {};
+  return failed(Stage::proc);
+}
+
 // Everything of the plan from the host name on.
 Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners,
                std::size_t& listener_count) {
@@ -81,6 +89,7 @@ Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners
     return failed(Stage::namespaces);
   // Before the root becomes read-only, /proc included.
   if (Failure failure = switch_off_nesting(plan)) return failure;
+  if (Failure failure = try_proc(plan)) return failure;
   if (Failure failure = build_root(plan, sync)) return failure;
   if ((plan.flags & wire::kSessionLoopback) != 0)
     if (Failure failure = raise_loopback((plan.flags & wire::kSessionCapture) != 0)) return failure;

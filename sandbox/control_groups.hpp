@@ -1,0 +1,65 @@
+// Control groups of a session: memory, processes and processor time, by cgroup v2 where its
+// controllers are there and writable, else by v1. The folders are made here, joined and removed by
+// the zygote.
+#pragma once
+
+#include "policies/policy.hpp"
+#include "runtime/base/result.hpp"
+#include "runtime/base/unique_fd.hpp"
+#include "sandbox/ladder.hpp"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace fathom::sandbox {
+
+/// Where a new group can be made: v2's one folder, or v1's folder of each controller. Empty paths:
+/// not.
+struct GroupParents {
+  std::string unified;
+  std::string memory;
+  std::string pids;
+  std::string cpu;
+};
+
+/// Reads `mounts` and `groups` (/proc/self/mountinfo and /proc/self/cgroup).
+GroupParents find_group_parents(const std::string& mounts, const std::string& groups);
+GroupParents find_group_parents();
+
+struct GroupCounts {
+  std::uint64_t memory_kills = 0;  ///< processes that the kernel killed for the memory limit
+  std::uint64_t pids_refused = 0;  ///< forks that the limit refused
+};
+
+class ControlGroups {
+ public:
+  /// Makes what can be made and writes `limits`; what cannot is left to others: see memory() and
+  /// pids().
+  static ControlGroups create(const GroupParents& parents, const policies::Limits& limits,
+                              const std::string& name);
+
+  /// Folders that the session must join, for SessionPlan::groups.
+  [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
+  [[nodiscard]] LimitBy memory() const { return memory_; }
+  [[nodiscard]] LimitBy pids() const { return pids_; }
+  [[nodiscard]] GroupCounts counts() const;
+
+  /// Removes the folders again, for a session that did not start.
+  void remove();
+
+ private:
+  std::vector<std::string> folders_;
+  std::string memory_folder_;
+  std::string pids_folder_;
+  LimitBy memory_ = LimitBy::polling;
+  LimitBy pids_ = LimitBy::nothing;
+};
+
+/// Removes groups of runtimes that are gone: names carry the pid and start time of their maker.
+void sweep_stale_groups(const GroupParents& parents);
+
+/// A name for a new group of this process.
+std::string new_group_name();
+
+}  // namespace fathom::sandbox

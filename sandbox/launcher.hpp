@@ -1,0 +1,96 @@
+// Launcher: one agent's sandbox. Opens a session on the strongest rung that this machine allows,
+// refuses when the policy requires more than that, and runs commands in it.
+#pragma once
+
+#include "runtime/async/clock.hpp"
+#include "sandbox/control_groups.hpp"
+#include "sandbox/host.hpp"
+#include "sandbox/ladder.hpp"
+#include "sandbox/outcome.hpp"
+#include "sandbox/run_command.hpp"
+#include "sandbox/session.hpp"
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace fathom::sandbox {
+
+struct LauncherOptions {
+  policies::Policy policy;
+  HostFacts host;
+  Workspace workspace;
+  Mode mode = Mode::direct;
+  policies::Phase phase = policies::Phase::agent;
+  std::vector<std::string> environment;  ///< the runtime's, of which the policy passes some
+  std::filesystem::path state;     ///< folder for quarantine and overlays, outside the workspace
+  std::optional<Rung> rung;        ///< this rung or none; by default the strongest that works
+  std::size_t prepared_cells = 1;  ///< kept ready, so that the next command starts sooner
+  const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
+  OffloadPool* offload = nullptr;  ///< blocking work leaves the calling thread; may be absent
+};
+
+struct Command {
+  std::vector<std::string> argv;
+  std::string working_dir;  ///< absolute; "" is the workspace
+  std::vector<policies::EnvironmentVariable> environment;
+  std::optional<Duration> time;  ///< shorter than the policy's, never longer
+  int input = -1;
+  std::function<void(OutputStream, std::string_view)> on_output;
+};
+
+/// Why a launcher did not open, for people and --json.
+struct Refusal {
+  std::string message;
+  std::vector<GuaranteeState> missing;  ///< what the policy requires and this machine does not give
+};
+
+class Launcher {
+ public:
+  /// Nothing has run when this fails. `refusal` then says which guarantees are missing, if that was
+  /// it.
+  static asio::awaitable<Result<std::unique_ptr<Launcher>>> open(ZygoteProcess& zygote,
+                                                                 Clock& clock,
+                                                                 LauncherOptions options,
+                                                                 Refusal* refusal = nullptr);
+  ~Launcher();
+  Launcher(const Launcher&) = delete;
+  Launcher& operator=(const Launcher&) = delete;
+
+  /// Runs one command to its end. The policy's decision about it is the caller's to ask
+  /// (policies::decide); what the kernel enforces is the same whatever was decided.
+  asio::awaitable<Outcome> run(Command command);
+
+  /// Ends the session and waits for its last process.
+  asio::awaitable<void> close();
+
+  [[nodiscard]] const std::vector<GuaranteeState>& guarantees() const { return guarantees_; }
+  [[nodiscard]] Rung rung() const { return footing_.rung; }
+  /// The session's plan, for `explain` and tests.
+  [[nodiscard]] const SessionPlan& plan() const { return plan_; }
+
+ private:
+  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options);
+  struct Attempt;
+  asio::awaitable<Result<>> open_strongest();
+  asio::awaitable<Result<>> try_open(const Attempt& attempt);
+  [[nodiscard]] std::vector<Attempt> attempts() const;
+  Result<std::unique_ptr<Cell>> take_cell();
+  [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
+  void explain(Outcome& outcome, const GroupCounts& before) const;
+
+  ZygoteProcess& zygote_;
+  Clock& clock_;
+  LauncherOptions options_;
+  GroupParents group_parents_;
+  ControlGroups groups_;
+  SessionPlan plan_;
+  Footing footing_;
+  std::vector<GuaranteeState> guarantees_;
+  std::unique_ptr<Session> session_;
+  std::vector<std::unique_ptr<Cell>> prepared_;
+};
+
+}  // namespace fathom::sandbox

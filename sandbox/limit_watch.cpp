@@ -1,0 +1,30 @@
+#include "sandbox/limit_watch.hpp"
+
+#include "sandbox/tree_meter.hpp"
+
+namespace fathom::sandbox {
+
+asio::awaitable<void> LimitWatch::watch(Outcome& outcome, std::function<void()> kill) {
+  for (;;) {
+    co_await clock_.sleep_for(kLookInterval);
+    if (pidfd_ < 0) continue;
+    const pid_t root = pid_of(pidfd_);
+    if (root <= 0) co_return;
+    const TreeUse use = measure_tree(root);
+    if (use.written_bytes > limits_.disk_bytes) {
+      outcome.end(Ending::disk_limit, std::to_string(use.written_bytes) +
+                                          " bytes written, at most " +
+                                          std::to_string(limits_.disk_bytes) + " are allowed");
+    } else if (memory_ == Memory::counted && use.memory_bytes > limits_.memory_bytes) {
+      outcome.end(Ending::memory_limit, std::to_string(use.memory_bytes) +
+                                            " bytes of memory, at most " +
+                                            std::to_string(limits_.memory_bytes) + " are allowed");
+    } else {
+      continue;
+    }
+    kill();
+    co_return;
+  }
+}
+
+}  // namespace fathom::sandbox

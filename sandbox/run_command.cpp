@@ -1,0 +1,240 @@
+#include "sandbox/run_command.hpp"
+
+#include "runtime/async/cancellation.hpp"
+#include "runtime/async/task_group.hpp"
+#include "runtime/async/timeout.hpp"
+#include "sandbox/descriptors.hpp"
+#include "sandbox/output_reader.hpp"
+
+#include <boost/asio/this_coro.hpp>
+
+#include <fcntl.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+
+#include <csignal>
+#include <cstring>
+
+namespace fathom::sandbox {
+namespace {
+
+// How long pipes are read after the tree is empty: something outside may hold their other end.
+constexpr Duration kDrainTimeout = std::chrono::milliseconds(100);
+// How long a killed tree may take before the sandbox counts as lost (a process stuck in the
+// kernel).
+constexpr Duration kKillTimeout = std::chrono::seconds(20);
+
+std::chrono::microseconds micros(Duration duration) {
+  return std::chrono::duration_cast<std::chrono::microseconds>(duration);
+}
+
+class CommandRun {
+ public:
+  CommandRun(Clock& clock, Session& session, Cell& cell, const CommandLimits& limits,
+             CommandWatch* watch)
+      : clock_(clock), session_(session), cell_(cell), limits_(limits), watch_(watch) {}
+
+  asio::awaitable<Outcome> run(const LaunchPlan& plan, const CommandIo& io);
+
+ private:
+  asio::awaitable<void> follow();
+  asio::awaitable<void> take(CellEvent event);
+  asio::awaitable<void> wait_for_empty_tree();
+  asio::awaitable<bool> tree_ends_within(Duration duration);
+  asio::awaitable<void> enforce_deadline();
+  asio::awaitable<void> finish_reading(TaskGroup& readers);
+  void count_output(std::size_t bytes);
+  void kill();
+
+  Clock& clock_;
+  Session& session_;
+  Cell& cell_;
+  const CommandLimits& limits_;
+  CommandWatch* watch_;
+  Outcome outcome_;
+  UniqueFd pidfd_;
+  std::optional<OutputReader> out_;
+  std::optional<OutputReader> err_;
+  std::uint64_t output_bytes_ = 0;
+  bool kill_wanted_ = false;
+  bool first_process_ended_ = false;
+  bool cell_ended_ = false;
+};
+
+// The init of a process namespace takes the tree along. Where there is none, it must be asked
+// first: it can sweep its descendants only while it lives.
+void CommandRun::kill() {
+  kill_wanted_ = true;
+  cell_.ask_to_end();
+  if (pidfd_ && session_.has_pid_namespaces())
+    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+}
+
+void CommandRun::count_output(std::size_t bytes) {
+  output_bytes_ += bytes;
+  if (output_bytes_ <= limits_.output_bytes || outcome_.has_ended()) return;
+  outcome_.end(Ending::output_limit,
+               "more than " + std::to_string(limits_.output_bytes) + " bytes of output");
+  kill();
+}
+
+asio::awaitable<void> CommandRun::enforce_deadline() {
+  co_await clock_.sleep_for(limits_.time);
+  outcome_.end(
+      Ending::deadline,
+      "deadline of " +
+          std::to_string(
+              std::chrono::duration_cast<std::chrono::milliseconds>(limits_.time).count()) +
+          " ms");
+  kill();
+}
+
+asio::awaitable<void> CommandRun::take(CellEvent event) {
+  if (auto* started = std::get_if<cell_event::Started>(&event)) {
+    pidfd_ = std::move(started->pidfd);
+    if (kill_wanted_) kill();
+    if (watch_ != nullptr) watch_->started(pidfd_.get());
+  } else if (auto* listener = std::get_if<cell_event::Listener>(&event)) {
+    if (watch_ != nullptr) watch_->listener(std::move(listener->fd));
+  } else if (auto* terminal = std::get_if<cell_event::Terminal>(&event)) {
+    if (watch_ != nullptr) watch_->terminal(std::move(terminal->fd));
+  } else if (auto* failed = std::get_if<cell_event::Failed>(&event)) {
+    outcome_.stage = failed->stage;
+    outcome_.end(Ending::not_started, stage_text(failed->stage, failed->error, failed->detail));
+  } else if (auto* exited = std::get_if<cell_event::Exited>(&event)) {
+    first_process_ended_ = true;
+    outcome_.usage.user = std::chrono::microseconds(exited->user_us);
+    outcome_.usage.system = std::chrono::microseconds(exited->system_us);
+    outcome_.usage.memory_bytes_max = exited->memory_bytes_max;
+    outcome_.left_processes = exited->left;
+    if (WIFEXITED(exited->status)) {
+      if (!outcome_.has_ended()) outcome_.exit_code = WEXITSTATUS(exited->status);
+      outcome_.end(Ending::exited, "");
+    } else {
+      if (!outcome_.has_ended()) outcome_.signal = WTERMSIG(exited->status);
+      outcome_.end(Ending::signalled, "");
+    }
+  } else {
+    cell_ended_ = true;
+    if (outcome_.has_ended() || first_process_ended_) co_return;
+    const Result<> session = co_await session_.ready();
+    outcome_.stage = session_.failed_stage();
+    if (session)
+      outcome_.end(Ending::lost, "the sandbox ended before it reported");
+    else
+      outcome_.end(Ending::not_started, session.error().message);
+  }
+}
+
+// Until the first process has ended and we hold what tells us of the tree's end.
+asio::awaitable<void> CommandRun::follow() {
+  while (!cell_ended_ && !(first_process_ended_ && pidfd_)) {
+    auto event = co_await cell_.next();
+    if (!event) {
+      outcome_.end(Ending::lost, event.error().message);
+      break;
+    }
+    co_await take(*std::move(event));
+  }
+}
+
+asio::awaitable<bool> CommandRun::tree_ends_within(Duration duration) {
+  auto executor = co_await asio::this_coro::executor;
+  auto wait = [](asio::any_io_executor on, int fd) -> asio::awaitable<Result<>> {
+    co_await wait_readable(on, fd);
+    co_return Result<>{};
+  };
+  const Result<> ended =
+      co_await with_timeout(clock_, duration, "tree", wait(executor, pidfd_.get()));
+  co_return ended.has_value();
+}
+
+asio::awaitable<void> CommandRun::wait_for_empty_tree() {
+  if (!pidfd_) co_return;
+  if (first_process_ended_ && !outcome_.left_processes) co_return;  // the init has seen it empty
+  if (!kill_wanted_ && outcome_.left_processes && co_await tree_ends_within(limits_.leftover_grace))
+    co_return;
+  kill();
+  if (!co_await tree_ends_within(kKillTimeout)) {
+    ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
+    outcome_.end(Ending::lost, "processes survived SIGKILL for 20 s");
+  }
+}
+
+asio::awaitable<void> CommandRun::finish_reading(TaskGroup& readers) {
+  if (!out_->at_end() || !err_->at_end()) {
+    auto join = [](TaskGroup& group) -> asio::awaitable<Result<>> {
+      co_await group.join();
+      co_return Result<>{};
+    };
+    const Result<> read = co_await with_timeout(clock_, kDrainTimeout, "output", join(readers));
+    if (!read) outcome_.left_processes = true;
+  } else {
+    co_await readers.join();
+  }
+  outcome_.out = co_await out_->finish();
+  outcome_.err = co_await err_->finish();
+}
+
+asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan, const CommandIo& io) {
+  const Instant start = clock_.now();
+  auto executor = co_await asio::this_coro::executor;
+  auto out = output_pipe();
+  auto err = output_pipe();
+  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  Result<> launched = !out   ? Result<>(fail(out.error()))
+                      : !err ? Result<>(fail(err.error()))
+                             : Result<>();
+  if (launched)
+    launched = cell_.launch(
+        plan, {io.input >= 0 ? io.input : nothing.get(), out->second.get(), err->second.get()});
+  if (!launched) {
+    outcome_.end(Ending::not_started, launched.error().message);
+    co_return std::move(outcome_);
+  }
+  out->second.reset();
+  err->second.reset();
+  out_.emplace(executor, std::move(out->first), OutputStream::out, io);
+  err_.emplace(executor, std::move(err->first), OutputStream::err, io);
+
+  TaskGroup readers(executor);
+  TaskGroup watchers(executor);
+  for (OutputReader* reader : {&*out_, &*err_})
+    readers.spawn(reader->run([this](std::size_t bytes) { count_output(bytes); }));
+  watchers.spawn(enforce_deadline());
+  if (watch_ != nullptr) watchers.spawn(watch_->watch(outcome_, [this] { kill(); }));
+
+  // Cancelled from above: the tree must still die before we unwind, so the rest cannot be
+  // cancelled.
+  std::exception_ptr unwinding;
+  try {
+    co_await follow();
+  } catch (const boost::system::system_error&) {
+    unwinding = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  if (unwinding) {
+    outcome_.end(Ending::cancelled, "the caller cancelled it");
+    kill();
+    if (!pidfd_) co_await follow();
+  }
+  co_await wait_for_empty_tree();
+  watchers.cancel();
+  co_await watchers.join();
+  co_await finish_reading(readers);
+  if (unwinding) std::rethrow_exception(unwinding);
+  outcome_.usage.wall = micros(clock_.now() - start);
+  co_return std::move(outcome_);
+}
+
+}  // namespace
+
+asio::awaitable<Outcome> run_command(Clock& clock, Session& session, Cell& cell,
+                                     const LaunchPlan& plan, const CommandIo& io,
+                                     const CommandLimits& limits, CommandWatch* watch) {
+  CommandRun command(clock, session, cell, limits, watch);
+  co_return co_await command.run(plan, io);
+}
+
+}  // namespace fathom::sandbox

@@ -1,0 +1,63 @@
+// run_command(): one command in one cell, from launch to an empty process tree.
+#pragma once
+
+#include "runtime/async/clock.hpp"
+#include "sandbox/outcome.hpp"
+#include "sandbox/session.hpp"
+
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace fathom {
+class OffloadPool;
+}
+namespace fathom::trace {
+class BlobStore;
+}
+
+namespace fathom::sandbox {
+
+enum class OutputStream : std::uint8_t { out, err };
+
+/// Where a command's input comes from and its output goes, beside the outcome.
+struct CommandIo {
+  int input = -1;  ///< descriptor for standard input; -1 is /dev/null. Stays the caller's
+  /// Sees every piece of output as it comes; may be empty.
+  std::function<void(OutputStream, std::string_view)> on_output;
+  const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs that were cut; may be absent
+  OffloadPool* offload = nullptr;           ///< compresses them; goes with `blobs`
+};
+
+struct CommandLimits {
+  Duration time = std::chrono::minutes(10);
+  std::uint64_t output_bytes = 256ULL << 20;
+  /// How long processes that outlive the command's first one may go on.
+  Duration leftover_grace = std::chrono::milliseconds(50);
+};
+
+/// What watches a running command and may end it.
+class CommandWatch {
+ public:
+  CommandWatch() = default;
+  virtual ~CommandWatch() = default;
+  CommandWatch(const CommandWatch&) = delete;
+  CommandWatch& operator=(const CommandWatch&) = delete;
+
+  /// The command's init, from its launch on. Stays the caller's.
+  virtual void started(int pidfd) = 0;
+  /// The seccomp listener, when the plan asked for one.
+  virtual void listener(UniqueFd fd) = 0;
+  /// The master of the command's pseudo-terminal, when the plan asked for one.
+  virtual void terminal(UniqueFd fd) = 0;
+  /// Runs until cancelled. A limit that is hit is noted in `outcome` before `kill` is called.
+  virtual asio::awaitable<void> watch(Outcome& outcome, std::function<void()> kill) = 0;
+};
+
+/// Launches `plan` in `cell` and waits until its tree is empty and its output read. Cancelling the
+/// caller kills the tree, waits for its end and unwinds as cancelled.
+asio::awaitable<Outcome> run_command(Clock& clock, Session& session, Cell& cell,
+                                     const LaunchPlan& plan, const CommandIo& io,
+                                     const CommandLimits& limits, CommandWatch* watch = nullptr);
+
+}  // namespace fathom::sandbox
