@@ -7,10 +7,12 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <vector>
 
 namespace fathom::test {
 
 using Arguments = std::array<std::uint64_t, 6>;
+using Words = std::vector<std::uint64_t>;
 
 class Filter {
  public:
