@@ -1,0 +1,304 @@
+#include "sandbox/seccomp_rules.hpp"
+
+#include "runtime/base/ensure.hpp"
+
+#include <linux/sched.h>
+
+#include <array>
+#include <initializer_list>
+
+namespace fathom::sandbox {
+namespace {
+
+// The numbers that the rules compare with, named as in the kernel's headers. Not all headers can be
+// included together, and some of those of Debian 12 are too old.
+constexpr std::uint32_t kNamespaces = CLONE_NEWTIME | CLONE_NEWNS | CLONE_NEWCGROUP | CLONE_NEWUTS |
+                                      CLONE_NEWIPC | CLONE_NEWUSER | CLONE_NEWPID |
+                                      static_cast<std::uint32_t>(CLONE_NEWNET);
+constexpr std::uint32_t kBrowserNamespaces = CLONE_NEWUSER | CLONE_NEWPID | CLONE_NEWNET;
+constexpr std::uint32_t kUnshareHarmless = CLONE_FILES | CLONE_FS | CLONE_SYSVSEM;
+
+constexpr std::uint32_t kFamilyUnix = 1;
+constexpr std::uint32_t kFamilyInet = 2;
+constexpr std::uint32_t kFamilyInet6 = 10;
+constexpr std::uint32_t kFamilyNetlink = 16;
+constexpr std::uint32_t kTypeStream = 1;
+constexpr std::uint32_t kTypeDatagram = 2;
+constexpr std::uint32_t kTypeRaw = 3;
+constexpr std::uint32_t kTypeSeqpacket = 5;
+constexpr std::uint32_t kTypeMask = 0xF;  // the rest is SOCK_CLOEXEC and SOCK_NONBLOCK, or EINVAL
+constexpr std::uint32_t kProtocolTcp = 6;
+constexpr std::uint32_t kProtocolUdp = 17;
+constexpr std::uint32_t kNetlinkRoute = 0;
+constexpr std::uint32_t kLevelTcp = 6;
+constexpr std::uint32_t kTcpUlp = 31;
+constexpr std::uint32_t kMessageFastOpen = 0x20000000;
+
+constexpr std::uint32_t kModeSetid = 06000;
+constexpr std::uint32_t kModeType = 0170000;
+constexpr std::uint32_t kModeFifo = 0010000;
+constexpr std::uint32_t kModeRegular = 0100000;
+constexpr std::uint32_t kModeSocket = 0140000;
+constexpr std::uint32_t kOpenAccess = 3;
+constexpr std::uint32_t kOpenCreate = 0100;
+constexpr std::uint32_t kOpenTruncate = 01000;
+constexpr std::uint32_t kOpenTemporary = 020000000;  // __O_TMPFILE without O_DIRECTORY
+
+constexpr std::uint32_t kTiocsti = 0x5412;
+constexpr std::uint32_t kTioclinux = 0x541C;
+constexpr std::uint32_t kTioccons = 0x541D;
+constexpr std::uint32_t kTiocsetd = 0x5423;
+
+constexpr std::uint32_t kPrSetMm = 35;
+constexpr std::uint32_t kPersonalityQuery = 0xFFFFFFFF;
+constexpr std::uint32_t kPersonalityHarmless = 0x0060008;  // LINUX32, UNAME26, ADDR_NO_RANDOMIZE
+constexpr std::uint32_t kScheduleNormal = 0;
+constexpr std::uint32_t kScheduleBatch = 3;
+constexpr std::uint32_t kScheduleIdle = 5;
+constexpr std::uint32_t kScheduleResetOnFork = 0x40000000;
+constexpr std::uint32_t kUserfaultUserModeOnly = 1;
+constexpr std::uint32_t kSignBit = 0x80000000;
+
+Condition is(std::uint8_t argument, std::uint32_t value, std::uint32_t mask = 0xFFFFFFFF) {
+  return {.argument = argument, .mask = mask, .value = value};
+}
+
+Condition has_any(std::uint8_t argument, std::uint32_t mask) {
+  return {.argument = argument, .mask = mask, .match = Match::different};
+}
+
+Condition high_word_set(std::uint8_t argument) {
+  return {.argument = argument, .word = Word::high, .match = Match::different};
+}
+
+Rule always(Answer answer) { return {{}, answer}; }
+
+Answer forbidden_answer(const FilterOptions& options) {
+  return options.notify.refused ? Answer::notify : Answer::eperm;
+}
+
+Rule clone_rule(const FilterOptions& options) {
+  // CLONE_NEWTIME is a bit of the exit signal here, one that no signal has. The kernel takes the
+  // flags' low word; what stands above is for clone3.
+  const bool nested =
+      options.allow_nested_userns && options.profile != policies::SyscallProfile::strict;
+  return {{{{has_any(0, kNamespaces & ~(nested ? kBrowserNamespaces : 0))}, Answer::eperm}},
+          Answer::allow};
+}
+
+Rule unshare_rule(const FilterOptions& options) {
+  const bool nested =
+      options.allow_nested_userns && options.profile != policies::SyscallProfile::strict;
+  const std::uint32_t granted = kUnshareHarmless | (nested ? kBrowserNamespaces : 0);
+  return {{{{has_any(0, ~granted)}, Answer::eperm}, {{high_word_set(0)}, Answer::eperm}},
+          Answer::allow};
+}
+
+// With connect brokered, a datagram socket could still reach any path with sendmsg, whose address
+// no filter sees: see NotifySet::connect.
+bool unix_datagrams(const FilterOptions& options) {
+  return options.unix_sockets && options.profile != policies::SyscallProfile::strict &&
+         (!options.notify.connect || options.inet_datagram);
+}
+
+void grant_unix(Rule& rule, const FilterOptions& options) {
+  // SOCK_RAW would be a datagram socket by another name.
+  for (std::uint32_t type : {kTypeStream, kTypeSeqpacket})
+    rule.clauses.push_back({{is(0, kFamilyUnix), is(1, type, kTypeMask)}, Answer::allow});
+  if (unix_datagrams(options))
+    rule.clauses.push_back({{is(0, kFamilyUnix), is(1, kTypeDatagram, kTypeMask)}, Answer::allow});
+}
+
+Rule socket_rule(const FilterOptions& options) {
+  Rule rule{{}, Answer::eperm};
+  const auto grant = [&](std::uint32_t family, std::uint32_t type, std::uint32_t protocol) {
+    rule.clauses.push_back(
+        {{is(0, family), is(1, type, kTypeMask), is(2, protocol)}, Answer::allow});
+  };
+  if (options.unix_sockets) grant_unix(rule, options);
+  // By protocol too: MPTCP, SCTP and SMC are streams that Landlock's rules for TCP do not cover,
+  // UDP-Lite and ICMP datagrams that nothing covers. Go, which asks for MPTCP, falls back.
+  for (std::uint32_t family : {kFamilyInet, kFamilyInet6}) {
+    for (std::uint32_t protocol : {0U, kProtocolTcp})
+      if (options.inet_stream) grant(family, kTypeStream, protocol);
+    for (std::uint32_t protocol : {0U, kProtocolUdp})
+      if (options.inet_datagram) grant(family, kTypeDatagram, protocol);
+  }
+  for (std::uint32_t type : {kTypeRaw, kTypeDatagram})
+    if (options.netlink_route) grant(kFamilyNetlink, type, kNetlinkRoute);
+  return rule;
+}
+
+Rule socketpair_rule(const FilterOptions& options) {
+  // A datagram pair is no closed pair: either end can send to any path. A connected stream cannot.
+  Rule rule{{}, Answer::eperm};
+  grant_unix(rule, options);
+  return rule;
+}
+
+Rule setsockopt_rule(const FilterOptions&) {
+  return {{{{is(1, kLevelTcp), is(2, kTcpUlp)}, Answer::eperm}}, Answer::allow};
+}
+
+Rule connect_rule(const FilterOptions& options) {
+  return always(options.notify.connect ? Answer::notify : Answer::allow);
+}
+
+Rule sendto_rule(const FilterOptions& options) {
+  if (!options.notify.connect) return always(Answer::allow);
+  return {{{{has_any(4, 0xFFFFFFFF)}, Answer::notify}, {{high_word_set(4)}, Answer::notify}},
+          Answer::allow};
+}
+
+Rule send_message_rule(const FilterOptions& options, std::uint8_t flags) {
+  if (!options.notify.connect) return always(Answer::allow);
+  return {{{{has_any(flags, kMessageFastOpen)}, Answer::eperm}},
+          options.inet_datagram ? Answer::notify : Answer::allow};
+}
+Rule sendmsg_rule(const FilterOptions& options) { return send_message_rule(options, 2); }
+Rule sendmmsg_rule(const FilterOptions& options) { return send_message_rule(options, 3); }
+
+Rule ioctl_rule(const FilterOptions&) {
+  Rule rule{{}, Answer::allow};
+  for (std::uint32_t command : {kTiocsti, kTioclinux, kTioccons, kTiocsetd})
+    rule.clauses.push_back({{is(1, command)}, Answer::eperm});
+  return rule;
+}
+
+Rule mode_rule(const FilterOptions& options, std::uint8_t mode) {
+  if (!options.refuse_setuid_bits) return always(Answer::allow);
+  return {{{{has_any(mode, kModeSetid)}, Answer::eperm}}, Answer::allow};
+}
+Rule mode1_rule(const FilterOptions& options) { return mode_rule(options, 1); }
+Rule mode2_rule(const FilterOptions& options) { return mode_rule(options, 2); }
+
+Rule mknod_rule(const FilterOptions& options, std::uint8_t mode) {
+  Rule rule = mode_rule(options, mode);
+  for (std::uint32_t type : {0U, kModeRegular, kModeFifo, kModeSocket})
+    rule.clauses.push_back({{is(mode, type, kModeType)}, Answer::allow});
+  rule.otherwise = Answer::eperm;
+  return rule;
+}
+Rule mknod1_rule(const FilterOptions& options) { return mknod_rule(options, 1); }
+Rule mknod2_rule(const FilterOptions& options) { return mknod_rule(options, 2); }
+
+Rule open_rule(const FilterOptions& options, std::uint8_t flags) {
+  // Without O_CREAT or O_TMPFILE the mode is whatever the register held before.
+  Rule rule{{}, Answer::allow};
+  const auto mode = static_cast<std::uint8_t>(flags + 1);
+  if (options.refuse_setuid_bits)
+    rule.clauses.push_back(
+        {{has_any(flags, kOpenCreate | kOpenTemporary), has_any(mode, kModeSetid)}, Answer::eperm});
+  if (options.notify.write_opens)
+    rule.clauses.push_back(
+        {{has_any(flags, kOpenAccess | kOpenCreate | kOpenTruncate)}, Answer::notify});
+  return rule;
+}
+Rule open1_rule(const FilterOptions& options) { return open_rule(options, 1); }
+Rule open2_rule(const FilterOptions& options) { return open_rule(options, 2); }
+
+Rule creat_rule(const FilterOptions& options) {
+  Rule rule = mode_rule(options, 1);
+  rule.otherwise = options.notify.write_opens ? Answer::notify : Answer::allow;
+  return rule;
+}
+
+Rule openat2_rule(const FilterOptions& options) {
+  const bool unseen = options.refuse_setuid_bits || options.notify.write_opens;
+  return always(unseen ? Answer::enosys : Answer::allow);
+}
+
+Rule prctl_rule(const FilterOptions&) {
+  return {{{{is(0, kPrSetMm)}, Answer::eperm}}, Answer::allow};
+}
+
+Rule personality_rule(const FilterOptions&) {
+  return {{{{is(0, kPersonalityQuery)}, Answer::allow},
+           {{has_any(0, ~kPersonalityHarmless)}, Answer::eperm}},
+          Answer::allow};
+}
+
+Rule setpriority_rule(const FilterOptions&) {
+  return {{{{has_any(2, kSignBit)}, Answer::eperm}}, Answer::allow};
+}
+
+Rule scheduler_rule(const FilterOptions&) {
+  Rule rule{{}, Answer::eperm};
+  for (std::uint32_t policy : {kScheduleNormal, kScheduleBatch, kScheduleIdle})
+    rule.clauses.push_back({{is(1, policy, ~kScheduleResetOnFork)}, Answer::allow});
+  return rule;
+}
+
+Rule userfaultfd_rule(const FilterOptions& options) {
+  return {{{{has_any(0, kUserfaultUserModeOnly)}, Answer::allow}}, forbidden_answer(options)};
+}
+
+Rule trace_rule(const FilterOptions& options) {
+  return always(options.trace_processes ? Answer::allow : Answer::eperm);
+}
+
+Rule chroot_rule(const FilterOptions& options) {
+  return always(options.allow_nested_userns ? Answer::allow : forbidden_answer(options));
+}
+
+struct NamedRule {
+  std::string_view call;
+  Rule (*rule)(const FilterOptions&);
+};
+
+constexpr auto kRules = std::to_array<NamedRule>({
+    {"chmod", mode1_rule},
+    {"chroot", chroot_rule},
+    {"clone", clone_rule},
+    {"connect", connect_rule},
+    {"creat", creat_rule},
+    {"fchmod", mode1_rule},
+    {"fchmodat", mode2_rule},
+    {"fchmodat2", mode2_rule},
+    {"ioctl", ioctl_rule},
+    {"kcmp", trace_rule},
+    {"mkdir", mode1_rule},
+    {"mkdirat", mode2_rule},
+    {"mknod", mknod1_rule},
+    {"mknodat", mknod2_rule},
+    {"open", open1_rule},
+    {"openat", open2_rule},
+    {"openat2", openat2_rule},
+    {"personality", personality_rule},
+    {"prctl", prctl_rule},
+    {"process_vm_readv", trace_rule},
+    {"ptrace", trace_rule},
+    {"process_vm_writev", trace_rule},
+    {"sendmmsg", sendmmsg_rule},
+    {"sched_setscheduler", scheduler_rule},
+    {"sendmsg", sendmsg_rule},
+    {"sendto", sendto_rule},
+    {"setpriority", setpriority_rule},
+    {"setsockopt", setsockopt_rule},
+    {"socket", socket_rule},
+    {"socketpair", socketpair_rule},
+    {"unshare", unshare_rule},
+    {"userfaultfd", userfaultfd_rule},
+});
+
+}  // namespace
+
+Rule rule_of(const SyscallGrant& call, const FilterOptions& options) {
+  switch (call.in(options.profile)) {
+    case Grant::absent:
+      return always(Answer::enosys);
+    case Grant::refused:
+      return always(Answer::eperm);
+    case Grant::forbidden:
+      return always(forbidden_answer(options));
+    case Grant::granted:
+      return always(Answer::allow);
+    case Grant::checked:
+      break;
+  }
+  for (const auto& [name, rule] : kRules)
+    if (name == call.name) return rule(options);
+  ensure_failed("rule", "every checked call of the table has a rule", __FILE__, __LINE__);
+}
+
+}  // namespace fathom::sandbox
