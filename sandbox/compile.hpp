@@ -37,11 +37,11 @@ struct CompileInput {
   Rung rung = Rung::full;
   Mode mode = Mode::direct;
   RootMode root_mode = RootMode::idmapped;
-  Pins pins;
-  Overlay overlay;                   ///< of transaction mode
-  std::vector<std::string> groups;   ///< control groups
-  std::vector<std::string> filters;  ///< seccomp programs
-  std::vector<ListenerPlan> listeners;
+  Pins pins = {};
+  Overlay overlay = {};                   ///< of transaction mode
+  std::vector<std::string> groups = {};   ///< control groups
+  std::vector<std::string> filters = {};  ///< seccomp programs
+  std::vector<ListenerPlan> listeners = {};
   bool capture = false;  ///< deliver connections to any address to the listeners
 };
 

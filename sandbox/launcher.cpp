@@ -29,6 +29,7 @@ bool contains(const std::vector<wire::Stage>& stages, wire::Stage stage) {
 Result<std::string> filter_bytes(const policies::Policy& policy, const Footing& footing) {
   FilterOptions filter;
   filter.profile = policy.syscalls;
+  filter.unix_sockets = true;
   const bool network = footing.rung == Rung::full;
   filter.inet_stream = network;
   filter.inet_datagram = network;
@@ -179,6 +180,7 @@ LaunchPlan Launcher::launch_plan(const Command& command) const {
   plan.env = command_environment(options_.policy.env, options_.host, options_.environment,
                                  command.environment);
   plan.limits = compile_limits(options_.policy.limits);
+  plan.terminal = static_cast<bool>(command.on_terminal);
   return plan;
 }
 
@@ -212,20 +214,18 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
     co_return outcome;
   }
   const GroupCounts before = groups_.counts();
-  CommandIo io;
-  io.input = command.input;
-  io.on_output = command.on_output;
-  io.blobs = options_.blobs;
-  io.offload = options_.offload;
-  CommandLimits limits;
-  limits.time = std::min<Duration>(command.time.value_or(options_.policy.limits.time),
-                                   options_.policy.limits.time);
-  limits.output_bytes = options_.policy.limits.output_bytes;
   LimitWatch watch(clock_, options_.policy.limits,
                    footing_.memory == LimitBy::polling ? LimitWatch::Memory::counted
                                                        : LimitWatch::Memory::left_to_the_kernel);
+  CommandOptions options;
+  options.io = {command.input, command.on_output, command.on_terminal, options_.blobs,
+                options_.offload};
+  options.limits.time = std::min<Duration>(command.time.value_or(options_.policy.limits.time),
+                                           options_.policy.limits.time);
+  options.limits.output_bytes = options_.policy.limits.output_bytes;
+  options.watches = {&watch};
   Outcome outcome =
-      co_await run_command(clock_, *session_, **cell, launch_plan(command), io, limits, &watch);
+      co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
   explain(outcome, before);
   while (prepared_.size() < options_.prepared_cells) {
     auto next = session_->prepare();

@@ -39,6 +39,7 @@ struct Command {
   std::optional<Duration> time;  ///< shorter than the policy's, never longer
   int input = -1;
   std::function<void(OutputStream, std::string_view)> on_output;
+  std::function<void(UniqueFd)> on_terminal;  ///< set: it runs on a pseudo-terminal of its own
 };
 
 /// Why a launcher did not open, for people and --json.

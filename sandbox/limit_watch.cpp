@@ -4,11 +4,10 @@
 
 namespace fathom::sandbox {
 
-asio::awaitable<void> LimitWatch::watch(Outcome& outcome, std::function<void()> kill) {
+asio::awaitable<void> LimitWatch::watch(int pidfd, Outcome& outcome, std::function<void()> kill) {
   for (;;) {
     co_await clock_.sleep_for(kLookInterval);
-    if (pidfd_ < 0) continue;
-    const pid_t root = pid_of(pidfd_);
+    const pid_t root = pid_of(pidfd);
     if (root <= 0) co_return;
     const TreeUse use = measure_tree(root);
     if (use.written_bytes > limits_.disk_bytes) {

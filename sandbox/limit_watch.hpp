@@ -18,18 +18,12 @@ class LimitWatch final : public CommandWatch {
   LimitWatch(Clock& clock, const policies::Limits& limits, Memory memory)
       : clock_(clock), limits_(limits), memory_(memory) {}
 
-  void started(int pidfd) override { pidfd_ = pidfd; }
-  void listener(UniqueFd fd) override { listener_ = std::move(fd); }
-  void terminal(UniqueFd fd) override { terminal_ = std::move(fd); }
-  asio::awaitable<void> watch(Outcome& outcome, std::function<void()> kill) override;
+  asio::awaitable<void> watch(int pidfd, Outcome& outcome, std::function<void()> kill) override;
 
  private:
   Clock& clock_;
   const policies::Limits& limits_;
   Memory memory_;
-  int pidfd_ = -1;
-  UniqueFd listener_;
-  UniqueFd terminal_;
 };
 
 }  // namespace fathom::sandbox

@@ -28,13 +28,28 @@ std::chrono::microseconds micros(Duration duration) {
   return std::chrono::duration_cast<std::chrono::microseconds>(duration);
 }
 
+}  // namespace
+
+asio::awaitable<void> CommandWatch::watch(int, Outcome&, std::function<void()>) { co_return; }
+
+asio::awaitable<void> CommandWatch::serve(UniqueFd, Outcome&) { co_return; }
+
+namespace {
+
 class CommandRun {
  public:
-  CommandRun(Clock& clock, Session& session, Cell& cell, const CommandLimits& limits,
-             CommandWatch* watch)
-      : clock_(clock), session_(session), cell_(cell), limits_(limits), watch_(watch) {}
+  CommandRun(asio::any_io_executor executor, Clock& clock, const CommandPlace& place,
+             const CommandOptions& options)
+      : executor_(executor),
+        clock_(clock),
+        session_(place.session),
+        cell_(place.cell),
+        io_(options.io),
+        limits_(options.limits),
+        watches_(options.watches),
+        watchers_(executor) {}
 
-  asio::awaitable<Outcome> run(const LaunchPlan& plan, const CommandIo& io);
+  asio::awaitable<Outcome> run(const LaunchPlan& plan);
 
  private:
   asio::awaitable<void> follow();
@@ -46,11 +61,14 @@ class CommandRun {
   void count_output(std::size_t bytes);
   void kill();
 
+  asio::any_io_executor executor_;
   Clock& clock_;
   Session& session_;
   Cell& cell_;
+  const CommandIo& io_;
   const CommandLimits& limits_;
-  CommandWatch* watch_;
+  const std::vector<CommandWatch*>& watches_;
+  TaskGroup watchers_;
   Outcome outcome_;
   UniqueFd pidfd_;
   std::optional<OutputReader> out_;
@@ -93,11 +111,13 @@ asio::awaitable<void> CommandRun::take(CellEvent event) {
   if (auto* started = std::get_if<cell_event::Started>(&event)) {
     pidfd_ = std::move(started->pidfd);
     if (kill_wanted_) kill();
-    if (watch_ != nullptr) watch_->started(pidfd_.get());
+    for (CommandWatch* watch : watches_)
+      watchers_.spawn(watch->watch(pidfd_.get(), outcome_, [this] { kill(); }));
   } else if (auto* listener = std::get_if<cell_event::Listener>(&event)) {
-    if (watch_ != nullptr) watch_->listener(std::move(listener->fd));
+    for (CommandWatch* watch : watches_)
+      watchers_.spawn(watch->serve(UniqueFd(::dup(listener->fd.get())), outcome_));
   } else if (auto* terminal = std::get_if<cell_event::Terminal>(&event)) {
-    if (watch_ != nullptr) watch_->terminal(std::move(terminal->fd));
+    if (io_.on_terminal) io_.on_terminal(std::move(terminal->fd));
   } else if (auto* failed = std::get_if<cell_event::Failed>(&event)) {
     outcome_.stage = failed->stage;
     outcome_.end(Ending::not_started, stage_text(failed->stage, failed->error, failed->detail));
@@ -139,13 +159,12 @@ asio::awaitable<void> CommandRun::follow() {
 }
 
 asio::awaitable<bool> CommandRun::tree_ends_within(Duration duration) {
-  auto executor = co_await asio::this_coro::executor;
   auto wait = [](asio::any_io_executor on, int fd) -> asio::awaitable<Result<>> {
     co_await wait_readable(on, fd);
     co_return Result<>{};
   };
   const Result<> ended =
-      co_await with_timeout(clock_, duration, "tree", wait(executor, pidfd_.get()));
+      co_await with_timeout(clock_, duration, "tree", wait(executor_, pidfd_.get()));
   co_return ended.has_value();
 }
 
@@ -176,9 +195,8 @@ asio::awaitable<void> CommandRun::finish_reading(TaskGroup& readers) {
   outcome_.err = co_await err_->finish();
 }
 
-asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan, const CommandIo& io) {
+asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan) {
   const Instant start = clock_.now();
-  auto executor = co_await asio::this_coro::executor;
   auto out = output_pipe();
   auto err = output_pipe();
   const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
@@ -187,22 +205,20 @@ asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan, const CommandIo
                              : Result<>();
   if (launched)
     launched = cell_.launch(
-        plan, {io.input >= 0 ? io.input : nothing.get(), out->second.get(), err->second.get()});
+        plan, {io_.input >= 0 ? io_.input : nothing.get(), out->second.get(), err->second.get()});
   if (!launched) {
     outcome_.end(Ending::not_started, launched.error().message);
     co_return std::move(outcome_);
   }
   out->second.reset();
   err->second.reset();
-  out_.emplace(executor, std::move(out->first), OutputStream::out, io);
-  err_.emplace(executor, std::move(err->first), OutputStream::err, io);
+  out_.emplace(executor_, std::move(out->first), OutputStream::out, io_);
+  err_.emplace(executor_, std::move(err->first), OutputStream::err, io_);
 
-  TaskGroup readers(executor);
-  TaskGroup watchers(executor);
+  TaskGroup readers(executor_);
   for (OutputReader* reader : {&*out_, &*err_})
     readers.spawn(reader->run([this](std::size_t bytes) { count_output(bytes); }));
-  watchers.spawn(enforce_deadline());
-  if (watch_ != nullptr) watchers.spawn(watch_->watch(outcome_, [this] { kill(); }));
+  watchers_.spawn(enforce_deadline());
 
   // Cancelled from above: the tree must still die before we unwind, so the rest cannot be
   // cancelled.
@@ -220,8 +236,8 @@ asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan, const CommandIo
     if (!pidfd_) co_await follow();
   }
   co_await wait_for_empty_tree();
-  watchers.cancel();
-  co_await watchers.join();
+  watchers_.cancel();
+  co_await watchers_.join();
   co_await finish_reading(readers);
   if (unwinding) std::rethrow_exception(unwinding);
   outcome_.usage.wall = micros(clock_.now() - start);
@@ -230,11 +246,10 @@ asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan, const CommandIo
 
 }  // namespace
 
-asio::awaitable<Outcome> run_command(Clock& clock, Session& session, Cell& cell,
-                                     const LaunchPlan& plan, const CommandIo& io,
-                                     const CommandLimits& limits, CommandWatch* watch) {
-  CommandRun command(clock, session, cell, limits, watch);
-  co_return co_await command.run(plan, io);
+asio::awaitable<Outcome> run_command(Clock& clock, CommandPlace place, const LaunchPlan& plan,
+                                     const CommandOptions& options) {
+  CommandRun command(co_await asio::this_coro::executor, clock, place, options);
+  co_return co_await command.run(plan);
 }
 
 }  // namespace fathom::sandbox

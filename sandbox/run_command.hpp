@@ -8,6 +8,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 namespace fathom {
 class OffloadPool;
@@ -25,6 +26,9 @@ struct CommandIo {
   int input = -1;  ///< descriptor for standard input; -1 is /dev/null. Stays the caller's
   /// Sees every piece of output as it comes; may be empty.
   std::function<void(OutputStream, std::string_view)> on_output;
+  /// Gets the master of the command's pseudo-terminal, when the plan asks for one; then nothing
+  /// comes through the pipes.
+  std::function<void(UniqueFd)> on_terminal;
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs that were cut; may be absent
   OffloadPool* offload = nullptr;           ///< compresses them; goes with `blobs`
 };
@@ -36,7 +40,8 @@ struct CommandLimits {
   Duration leftover_grace = std::chrono::milliseconds(50);
 };
 
-/// What watches a running command and may end it.
+/// What watches a running command and may end it. Its coroutines are cancelled at the command's
+/// end.
 class CommandWatch {
  public:
   CommandWatch() = default;
@@ -44,20 +49,29 @@ class CommandWatch {
   CommandWatch(const CommandWatch&) = delete;
   CommandWatch& operator=(const CommandWatch&) = delete;
 
-  /// The command's init, from its launch on. Stays the caller's.
-  virtual void started(int pidfd) = 0;
-  /// The seccomp listener, when the plan asked for one.
-  virtual void listener(UniqueFd fd) = 0;
-  /// The master of the command's pseudo-terminal, when the plan asked for one.
-  virtual void terminal(UniqueFd fd) = 0;
-  /// Runs until cancelled. A limit that is hit is noted in `outcome` before `kill` is called.
-  virtual asio::awaitable<void> watch(Outcome& outcome, std::function<void()> kill) = 0;
+  /// Runs beside the command from its launch on; `pidfd` is that of its init. A limit that is hit
+  /// is noted in `outcome` before `kill` is called.
+  virtual asio::awaitable<void> watch(int pidfd, Outcome& outcome, std::function<void()> kill);
+
+  /// Answers the calls that wait at the seccomp listener, when the launch asked for one.
+  virtual asio::awaitable<void> serve(UniqueFd listener, Outcome& outcome);
 };
 
-/// Launches `plan` in `cell` and waits until its tree is empty and its output read. Cancelling the
-/// caller kills the tree, waits for its end and unwinds as cancelled.
-asio::awaitable<Outcome> run_command(Clock& clock, Session& session, Cell& cell,
-                                     const LaunchPlan& plan, const CommandIo& io,
-                                     const CommandLimits& limits, CommandWatch* watch = nullptr);
+/// Where it runs.
+struct CommandPlace {
+  Session& session;
+  Cell& cell;
+};
+
+struct CommandOptions {
+  CommandIo io;
+  CommandLimits limits;
+  std::vector<CommandWatch*> watches;
+};
+
+/// Launches `plan` and waits until its tree is empty and its output read. Cancelling the caller
+/// kills the tree, waits for its end and unwinds as cancelled.
+asio::awaitable<Outcome> run_command(Clock& clock, CommandPlace place, const LaunchPlan& plan,
+                                     const CommandOptions& options);
 
 }  // namespace fathom::sandbox

@@ -5,6 +5,7 @@
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/generate_command.hpp"
 #include "agents/cli/model_command.hpp"
+#include "agents/cli/sandbox_command.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
 #include "engine/cpu/thread_pool.hpp"
@@ -36,6 +37,7 @@ struct Cli {
   ModelOptions model;
   GenerateOptions generate;
   BenchOptions bench;
+  SandboxOptions sandbox;
   bool json = false;
   std::string shell;
   Command command;
@@ -268,6 +270,58 @@ void add_bench(Cli& cli) {
   });
 }
 
+void add_sandbox_options(CLI::App& command, Cli& cli) {
+  SandboxOptions& options = cli.sandbox;
+  command.add_option("--policy", options.policy,
+                     "default, readonly, ci-repair, or a file; the user's own comes on top");
+  command.add_option("--repo", options.repository, "Folder that the command works on")
+      ->capture_default_str();
+  const auto set_mode = [&options](const std::string& mode) {
+    if (mode != "direct" && mode != "disposable")
+      throw CLI::ValidationError("--mode",
+                                 "'" + to_printable(mode) + "' is not direct or disposable");
+    options.mode = mode == "direct" ? sandbox::Mode::direct : sandbox::Mode::disposable;
+  };
+  command
+      .add_option_function<std::string>(
+          "--mode", set_mode, "direct (edits stay) or disposable (edits are gone at the end)")
+      ->type_name("MODE");
+  command.add_option("--rung", options.rung,
+                     "full, no_network_ns, container or container_old: this one or none");
+}
+
+void add_sandbox(Cli& cli) {
+  CLI::App* sandbox =
+      cli.app.add_subcommand("sandbox", "Run a command confined, as an agent's commands are");
+  sandbox->require_subcommand(1);
+  CLI::App* run = sandbox->add_subcommand("run", "Run one command");
+  add_sandbox_options(*run, cli);
+  run->add_option("--timeout", cli.sandbox.timeout_s, "Seconds, if less than the policy's limit")
+      ->check(CLI::Range(0.0, 1e6));
+  run->add_flag("--yes", cli.sandbox.yes, "Approve what the policy would ask about");
+  run->add_flag("--json", cli.json, "One JSON object in place of the command's output");
+  run->add_option("CMD", cli.sandbox.command, "The command, behind --")->required();
+  run->footer(
+      "Exit codes: the command's own; 128 + its signal; 127 not found; 12 a required guarantee is\n"
+      "missing and nothing ran; 13 denied by the policy; 75 time was up.\n"
+      "Examples:\n  fathom sandbox run -- make -j4 test\n"
+      "  fathom sandbox run --policy readonly --json -- git log --oneline");
+  run->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) {
+      cli.sandbox.json = cli.json;
+      return sandbox_run(cli.sandbox, cli.env, terminal);
+    };
+  });
+  CLI::App* shell = sandbox->add_subcommand("shell", "An interactive shell, to look around");
+  add_sandbox_options(*shell, cli);
+  shell->footer("Example:\n  fathom sandbox shell --mode disposable");
+  shell->callback([&cli] {
+    cli.command = [&cli](Terminal& terminal) {
+      return sandbox_shell(cli.sandbox, cli.env, terminal);
+    };
+  });
+}
+
 void add_doctor(Cli& cli) {
   CLI::App* doctor = cli.app.add_subcommand(
       "doctor", "Say what this build and machine offer, and what is missing");
@@ -340,6 +394,7 @@ void build(Cli& cli) {
   add_doctor(cli);
   add_generate(cli);
   add_model(cli);
+  add_sandbox(cli);
   add_trace(cli);
   add_completion(cli);
 }

@@ -17,7 +17,11 @@ namespace fathom::sandbox::zygote {
 [[noreturn]] void run_child(const CellContext& context, const wire::Launch& launch,
                             wire::PlanReader& body, const int* stdio, int cell, int handshake);
 
-/// Gives up every capability for good, the bounding set included.
+/// Keeps every exec of this process and its descendants from granting capabilities: empty bounding set,
+/// no special treatment of uid 0, both locked. Those that are held stay until they are dropped.
+void forbid_capabilities();
+
+/// Gives up every capability that is held.
 Failure drop_capabilities();
 
 /// Kills and reaps every descendant. For rungs without a process namespace: descendants are stopped

@@ -161,16 +161,19 @@ Failure restrict_and_execute(const CellContext& context, const wire::Launch& lau
 
 }  // namespace
 
-Failure drop_capabilities() {
+void forbid_capabilities() {
+  // Where these calls are refused (an ordinary user without namespaces) there is nothing to forbid, and
+  // no_new_privs keeps exec from granting any.
   ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                  SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                                  SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);
   for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability) >= 0; ++capability)
     ::prctl(PR_CAPBSET_DROP, capability);
+}
+
+Failure drop_capabilities() {
   __user_cap_header_struct header{_LINUX_CAPABILITY_VERSION_3, 0};
   __user_cap_data_struct none[2] = {};
-  // Where the two calls above are refused (an ordinary user without namespaces) there is nothing to
-  // drop, and no_new_privs keeps exec from granting any.
   if (::syscall(SYS_capset, &header, none) != 0) return failed(Stage::capabilities);
   return {};
 }

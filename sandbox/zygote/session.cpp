@@ -177,6 +177,7 @@ void run_session(SessionPlan& plan, int sync, int session) {
   send_message(session, &ready, sizeof ready, listeners, listener_count);
   close_all(listeners, listener_count);
   if (failure) ::_exit(1);
+  forbid_capabilities();
 
   for (;;) {
     wire::Prepare request;

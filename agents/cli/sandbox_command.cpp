@@ -1,0 +1,257 @@
+#include "agents/cli/sandbox_command.hpp"
+
+#include "agents/cli/terminal_bridge.hpp"
+#include "policies/decide.hpp"
+#include "policies/policy_files.hpp"
+#include "runtime/async/offload.hpp"
+#include "runtime/base/file.hpp"
+#include "runtime/base/text.hpp"
+#include "runtime/trace/blob_store.hpp"
+#include "sandbox/environment.hpp"
+#include "sandbox/launcher.hpp"
+
+#include <boost/asio/co_spawn.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+#include <nlohmann/json.hpp>
+
+#include <unistd.h>
+
+#include <csignal>
+#include <optional>
+
+namespace fathom::agents {
+namespace {
+
+constexpr int kSignalExitBase = 128;  // as shells say it
+
+struct Prepared {
+  sandbox::LauncherOptions launcher;
+  std::optional<trace::BlobStore> blobs;
+};
+
+Result<sandbox::Rung> rung_named(const std::string& name) {
+  using sandbox::Rung;
+  for (const Rung rung : {Rung::full, Rung::no_network_ns, Rung::container, Rung::container_old})
+    if (sandbox::name_of(rung) == name) return rung;
+  return fail(ErrorCode::usage, "--rung: '" + to_printable(name) +
+                                    "' is not full, no_network_ns, container or container_old");
+}
+
+Result<Prepared> prepare(const SandboxOptions& options, const GetEnv& env) {
+  Prepared prepared;
+  sandbox::LauncherOptions& launcher = prepared.launcher;
+  launcher.host = sandbox::look_at_host(env);
+  launcher.workspace = TRY(sandbox::open_workspace(options.repository.string(), launcher.host));
+  auto effective =
+      TRY(policies::load_effective_policy({launcher.workspace.root, options.policy}, env));
+  launcher.policy = std::move(effective.policy);
+  launcher.mode = options.mode;
+  launcher.environment = sandbox::process_environment();
+  launcher.state = TRY(state_dir(env));
+  TRY(create_private_dirs(launcher.state));
+  if (!options.rung.empty()) launcher.rung = TRY(rung_named(options.rung));
+  launcher.prepared_cells = 0;  // one command: it starts while the session is built
+  prepared.blobs = TRY(trace::BlobStore::open(launcher.state / "blobs"));
+  return prepared;
+}
+
+// What a person reads of a command goes to the streams the command wrote it to. On a terminal
+// control characters are made visible: a repository's tests must not be able to type for the
+// person.
+class LiveOutput {
+ public:
+  void write(sandbox::OutputStream stream, std::string_view bytes) {
+    const bool out = stream == sandbox::OutputStream::out;
+    std::FILE* to = out ? stdout : stderr;
+    const std::string safe =
+        (out ? out_is_terminal_ : err_is_terminal_) ? printable_lines(bytes) : std::string(bytes);
+    std::fwrite(safe.data(), 1, safe.size(), to);
+    std::fflush(to);
+  }
+
+ private:
+  static std::string printable_lines(std::string_view bytes) {
+    std::string text;
+    while (!bytes.empty()) {
+      const std::size_t end = bytes.find_first_of("\n\t\r");
+      text += to_printable(bytes.substr(0, end));
+      if (end == std::string_view::npos) break;
+      if (bytes[end] != '\r' || bytes.substr(end + 1, 1) == "\n") text += bytes[end];
+      bytes.remove_prefix(end + 1);
+    }
+    return text;
+  }
+
+  bool out_is_terminal_ = ::isatty(STDOUT_FILENO) == 1;
+  bool err_is_terminal_ = ::isatty(STDERR_FILENO) == 1;
+};
+
+Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& options,
+                        Terminal& terminal) {
+  if (options.json) terminal.out(to_json(outcome));
+  if (!options.json) {
+    for (const sandbox::WeakerGuarantee& weaker : outcome.weaker)
+      terminal.note("sandbox: " + std::string(policies::name_of(weaker.guarantee)) + " is " +
+                    std::string(policies::name_of(weaker.strength)) + " here: " + weaker.reason);
+    const std::string notice = sandbox::notice_for_model(outcome);
+    if (!notice.empty()) std::fputs(notice.c_str(), stderr);
+  }
+  switch (outcome.ending) {
+    case sandbox::Ending::exited:
+      return static_cast<ExitCode>(outcome.exit_code);
+    case sandbox::Ending::signalled:
+      return static_cast<ExitCode>(kSignalExitBase + outcome.signal);
+    case sandbox::Ending::memory_limit:
+    case sandbox::Ending::disk_limit:
+    case sandbox::Ending::output_limit:
+      return static_cast<ExitCode>(kSignalExitBase + SIGKILL);
+    case sandbox::Ending::deadline:
+      return ExitCode::timeout;
+    case sandbox::Ending::cancelled:
+      return ExitCode::interrupted;
+    case sandbox::Ending::not_started:
+      // The words of a shell for a command that is not there; everything else is ours.
+      if (outcome.stage == sandbox::wire::Stage::exec) return static_cast<ExitCode>(127);
+      return ExitCode::infrastructure;
+    case sandbox::Ending::lost:
+      return ExitCode::infrastructure;
+  }
+  return ExitCode::bug;
+}
+
+nlohmann::ordered_json to_json(const sandbox::Refusal& refusal) {
+  nlohmann::ordered_json missing = nlohmann::ordered_json::array();
+  for (const sandbox::GuaranteeState& state : refusal.missing)
+    missing.push_back({{"guarantee", policies::name_of(state.guarantee)},
+                       {"strength", policies::name_of(state.strength)},
+                       {"reason", state.reason},
+                       {"fix", state.fix}});
+  return {{"ending", "not_started"}, {"reason", refusal.message}, {"missing", missing}};
+}
+
+std::optional<ExitCode> refused_by_policy(const policies::Policy& policy,
+                                          const SandboxOptions& options, const std::string& cwd,
+                                          Terminal& terminal) {
+  const auto decision = policies::decide(policy, policies::request::Exec{options.command, cwd});
+  if (decision.verdict == policies::Verdict::allow) return std::nullopt;
+  if (decision.verdict == policies::Verdict::ask && options.yes) return std::nullopt;
+  if (options.json)
+    terminal.out(nlohmann::ordered_json({{"ending", "not_started"},
+                                         {"verdict", policies::name_of(decision.verdict)},
+                                         {"rule", decision.rule},
+                                         {"reason", decision.reason},
+                                         {"grant", decision.grant}})
+                     .dump() +
+                 "\n");
+  else
+    terminal.note(std::string(decision.verdict == policies::Verdict::ask
+                                  ? "needs approval (--yes gives it): "
+                                  : "denied: ") +
+                  to_printable(decision.reason) + " (rule " + decision.rule + ")");
+  return ExitCode::denied;
+}
+
+struct Run {
+  const SandboxOptions& options;
+  Terminal& terminal;
+  sandbox::ZygoteProcess& zygote;
+  Clock& clock;
+  Prepared prepared;
+  std::function<void(UniqueFd)> on_terminal;
+};
+
+asio::awaitable<Result<ExitCode>> run_one(Run& run) {
+  const SandboxOptions& options = run.options;
+  OffloadPool offload;
+  sandbox::LauncherOptions& launcher_options = run.prepared.launcher;
+  if (run.prepared.blobs) launcher_options.blobs = &*run.prepared.blobs;
+  launcher_options.offload = &offload;
+  sandbox::Refusal refusal;
+  auto launcher = co_await sandbox::Launcher::open(run.zygote, run.clock,
+                                                   std::move(launcher_options), &refusal);
+  if (!launcher) {
+    if (options.json)
+      run.terminal.out(to_json(refusal).dump() + "\n");
+    else
+      run.terminal.note(to_printable(launcher.error().message));
+    co_return ExitCode::infrastructure;
+  }
+  sandbox::Command command;
+  command.argv = options.command;
+  command.on_terminal = run.on_terminal;
+  command.input = run.on_terminal ? -1 : STDIN_FILENO;
+  if (options.timeout_s > 0)
+    command.time =
+        std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s));
+  LiveOutput live;
+  if (!options.json)
+    command.on_output = [&](sandbox::OutputStream stream, std::string_view bytes) {
+      live.write(stream, bytes);
+    };
+  const sandbox::Outcome outcome = co_await (*launcher)->run(std::move(command));
+  co_await (*launcher)->close();
+  co_return answer(outcome, options, run.terminal);
+}
+
+// Ctrl-C once ends the command and waits for its tree; the outcome is then "interrupted".
+Result<ExitCode> run_with_signals(asio::io_context& io, Run& run) {
+  asio::cancellation_signal stop;
+  std::optional<Result<ExitCode>> result;
+  bool interrupted = false;
+  asio::signal_set interrupts(io, SIGINT, SIGTERM);
+  interrupts.async_wait([&](boost::system::error_code ec, int) {
+    if (ec) return;
+    interrupted = true;
+    stop.emit(asio::cancellation_type::terminal);
+  });
+  asio::co_spawn(io, run_one(run),
+                 asio::bind_cancellation_slot(
+                     stop.slot(), [&](std::exception_ptr error, Result<ExitCode> ended) {
+                       interrupts.cancel();
+                       if (error && !interrupted) std::rethrow_exception(error);
+                       if (!error) result = std::move(ended);
+                     }));
+  io.run();
+  if (!result) return ExitCode::interrupted;
+  return *std::move(result);
+}
+
+}  // namespace
+
+Result<ExitCode> sandbox_run(const SandboxOptions& options, const GetEnv& env, Terminal& terminal) {
+  const auto zygote = TRY(sandbox::ZygoteProcess::start());  // before there are threads
+  Prepared prepared = TRY(prepare(options, env));
+  if (const auto refused = refused_by_policy(prepared.launcher.policy, options,
+                                             prepared.launcher.workspace.root, terminal))
+    return *refused;
+  SystemClock clock;
+  asio::io_context io{1};
+  Run run{options, terminal, *zygote, clock, std::move(prepared), {}};
+  return run_with_signals(io, run);
+}
+
+Result<ExitCode> sandbox_shell(const SandboxOptions& options, const GetEnv& env,
+                               Terminal& terminal) {
+  if (::isatty(STDIN_FILENO) != 1 || ::isatty(STDOUT_FILENO) != 1)
+    return fail(ErrorCode::usage,
+                "sandbox shell: needs a terminal; 'fathom sandbox run -- CMD' does not");
+  const auto zygote = TRY(sandbox::ZygoteProcess::start());
+  SandboxOptions shell = options;
+  shell.command = {::access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh", "-i"};
+  Prepared prepared = TRY(prepare(shell, env));
+  prepared.launcher.policy.limits.time = std::chrono::hours(24);  // a person ends it
+  for (const char* name : {"TERM", "LANG", "COLORTERM"})
+    prepared.launcher.policy.env.pass.emplace_back(name);
+  SystemClock clock;
+  asio::io_context io{1};
+  TerminalBridge bridge(io.get_executor());
+  Run run{shell, terminal, *zygote, clock, std::move(prepared), [&](UniqueFd master) {
+            bridge.start(std::move(master));
+          }};
+  auto result = run_with_signals(io, run);
+  bridge.stop();
+  return result;
+}
+
+}  // namespace fathom::agents
