@@ -149,6 +149,7 @@ std::optional<AddressRange> AddressRange::parse(std::string_view text) {
   const std::size_t slash = text.find('/');
   const auto address = Address::parse(text.substr(0, slash));
   if (!address) return std::nullopt;
+  if (address->unwrapped() != *address) return std::nullopt;  // contains() would never see it
   const unsigned bits_max = address->is_v6 ? 128 : 32;
   AddressRange range{*address, bits_max};
   if (slash == std::string_view::npos) return range;

@@ -54,7 +54,8 @@ struct AddressRange {
   Address first;
   unsigned prefix_bits = 0;
 
-  /// Bits set behind the prefix ("10.0.0.1/8") are refused: which of the two was meant?
+  /// Bits set behind the prefix ("10.0.0.1/8") are refused: which of the two was meant? So
+  /// are IPv6 forms of IPv4 addresses.
   static std::optional<AddressRange> parse(std::string_view text);
   /// Of the unwrapped address.
   [[nodiscard]] bool contains(const Address& address) const;
