@@ -100,8 +100,9 @@ struct ExecRule {
 struct Exec {
   Verdict otherwise = Verdict::allow;  ///< what no rule matches
   std::vector<ExecRule> rules;
-  /// Rules that can only narrow (never allow): the stricter of what they and `rules` say counts. A
-  /// project's rules end up here, so that none of them can stand in front of a user's denial.
+  /// Rules that can only narrow (never allow), denials first: the stricter of what they and `rules`
+  /// say counts. A project's rules end up here, so that none of them can stand in front of a user's
+  /// denial.
   std::vector<ExecRule> restrict;
 
   friend bool operator==(const Exec&, const Exec&) = default;

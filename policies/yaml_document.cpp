@@ -50,7 +50,10 @@ std::string_view boolean_meant(std::string_view text) {
 // anchor and the quotes of a scalar have already gone.
 class TreeBuilder final : public YAML::EventHandler {
  public:
-  explicit TreeBuilder(std::string_view text) : text_(text) { find_lines(); }
+  explicit TreeBuilder(std::string_view text) : text_(text) {
+    root_.at = {1, 1};  // of an empty document
+    find_lines();
+  }
 
   void OnDocumentStart(const YAML::Mark& mark) override {
     if (++documents_ > 1)
