@@ -1,11 +1,18 @@
 // decide(): may this be done? Pure: the same policy and request give the same answer, which names
 // the rule and the smallest grant that would change it.
+//
+// Filesystem and network rules are what the sandbox enforces; deciding beforehand gives the model a
+// sentence in place of an EACCES. Rules about commands are different: they are a convenience for
+// approvals and no boundary. An allowed program can start any other, and a shell has countless
+// spellings of a command; the plain ones are seen through (command_words.hpp). What a command must
+// never do belongs into the filesystem and network rules.
 #pragma once
 
 #include "policies/policy.hpp"
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -55,5 +62,16 @@ struct Decision {
 };
 
 Decision decide(const Policy& policy, const Request& request);
+
+/// May the address be dialled that an allowed `host` resolved to? Resolve once, ask this, dial that
+/// very address: a name can be made to resolve to anything (DNS rebinding).
+Decision decide_resolved(const Policy& policy, std::string_view host, std::string_view address);
+
+/// True when the pattern of an exec rule is about these words, or about a command that they plainly
+/// wrap.
+bool matches_command(std::string_view pattern, const std::vector<std::string>& argv);
+
+/// What is wrong with the pattern of an exec rule, or empty.
+std::string_view command_pattern_flaw(std::string_view pattern);
 
 }  // namespace fathom::policies

@@ -6,6 +6,7 @@
 // project layer may only narrow.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <optional>
@@ -68,6 +69,8 @@ struct ProtectedName {
 };
 
 struct Filesystem {
+  std::string workspace_root;        ///< absolute; given at load and stated by no document
+  std::string home_root;             ///< likewise
   Access workspace = Access::write;  ///< read or write
   Access home = Access::hidden;      ///< hidden (an empty private home, listed paths shown) or read
   std::vector<PathGrant>
@@ -83,7 +86,8 @@ enum class Verdict : std::uint8_t { allow, ask, deny };
 
 /// One rule about commands: the first of the list that matches decides. A pattern is a list of
 /// words: "git push *" matches argv whose first words are git and push; "*" at the end any rest,
-/// "*" elsewhere exactly one word; the first word matches the base name of argv[0].
+/// "*" elsewhere exactly one word; the first word matches the base name of argv[0]. Without "*" at
+/// the end nothing may follow. (A convenience for approvals and no boundary: see decide.hpp.)
 struct ExecRule {
   std::string id;
   Verdict verdict = Verdict::deny;
@@ -96,6 +100,10 @@ struct ExecRule {
 struct Exec {
   Verdict otherwise = Verdict::allow;  ///< what no rule matches
   std::vector<ExecRule> rules;
+  /// Rules that can only narrow (never allow), denials first: the stricter of what they and `rules`
+  /// say counts. A project's rules end up here, so that none of them can stand in front of a user's
+  /// denial.
+  std::vector<ExecRule> restrict;
 
   friend bool operator==(const Exec&, const Exec&) = default;
 };
@@ -116,6 +124,7 @@ struct Network {
   bool loopback =
       true;  ///< a private loopback: servers of one session see each other, not the host's
   std::vector<HostRule> hosts;  ///< first match decides; no match is a denial. Empty: network off
+  std::vector<HostRule> restrict;           ///< can only narrow, as in Exec
   std::vector<std::string> private_ranges;  ///< CIDR ranges that allowed names may resolve to
   std::vector<std::uint16_t>
       host_loopback_ports;                ///< services of the host's loopback to be reachable
@@ -195,11 +204,35 @@ struct Policy {
   friend bool operator==(const Policy&, const Policy&) = default;
 };
 
+/// What documents, reports and scripts call the values; the order is that of the enumerations.
+inline constexpr std::array<std::string_view, kGuarantees> kGuaranteeNames = {
+    "fs_write", "fs_read", "protected_paths", "network", "processes", "tree_kill",
+    "memory",   "pids",    "syscalls"};
+inline constexpr std::array<std::string_view, 3> kStrengthNames = {"none", "best_effort",
+                                                                   "enforced"};
+inline constexpr std::array<std::string_view, 3> kAccessNames = {"hidden", "read", "write"};
+inline constexpr std::array<std::string_view, 2> kProtectionNames = {"deny", "report"};
+inline constexpr std::array<std::string_view, 3> kVerdictNames = {"allow", "ask", "deny"};
+inline constexpr std::array<std::string_view, 3> kPhaseNames = {"setup", "agent", "test"};
+inline constexpr std::array<std::string_view, 2> kSecretUseNames = {"never", "per_call"};
+inline constexpr std::array<std::string_view, 2> kApprovalModeNames = {"ask", "never"};
+inline constexpr std::array<std::string_view, 3> kSyscallProfileNames = {"build", "debug",
+                                                                         "strict"};
+/// Package caches that a document may name.
+inline constexpr std::array<std::string_view, 8> kCacheNames = {"cargo", "ccache", "go",  "gradle",
+                                                                "maven", "npm",    "pip", "uv"};
+/// What approvals.never_ask may name: the kinds of requests.
+inline constexpr std::array<std::string_view, 5> kEscalationNames = {"exec", "fs_read", "fs_write",
+                                                                     "network", "secret"};
+
 std::string_view name_of(Guarantee guarantee);
 std::string_view name_of(Strength strength);
 std::string_view name_of(Access access);
+std::string_view name_of(Protection protection);
 std::string_view name_of(Verdict verdict);
 std::string_view name_of(Phase phase);
+std::string_view name_of(SecretUse use);
+std::string_view name_of(ApprovalMode mode);
 std::string_view name_of(SyscallProfile profile);
 
 }  // namespace fathom::policies

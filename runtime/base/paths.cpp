@@ -25,6 +25,10 @@ Result<std::filesystem::path> state_dir(const GetEnv& env) {
   return xdg_dir(env, "XDG_STATE_HOME", ".local/state");
 }
 
+Result<std::filesystem::path> config_dir(const GetEnv& env) {
+  return xdg_dir(env, "XDG_CONFIG_HOME", ".config");
+}
+
 Result<std::filesystem::path> cache_dir(const GetEnv& env) {
   return xdg_dir(env, "XDG_CACHE_HOME", ".cache");
 }

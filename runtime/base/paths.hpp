@@ -21,6 +21,10 @@ std::string process_env(const char* name);
 /// variable nor HOME is usable.
 Result<std::filesystem::path> state_dir(const GetEnv& env = process_env);
 
+/// Configuration directory: $XDG_CONFIG_HOME/fathom, by default ~/.config/fathom. Holds policy.yaml
+/// and pins.
+Result<std::filesystem::path> config_dir(const GetEnv& env = process_env);
+
 /// Cache directory: $XDG_CACHE_HOME/fathom, by default ~/.cache/fathom. Holds kv/.
 Result<std::filesystem::path> cache_dir(const GetEnv& env = process_env);
 

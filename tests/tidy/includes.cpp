@@ -106,7 +106,7 @@ const std::vector<ThirdParty>& third_parties() {
       {"libcrypto",
        {"openssl/evp.h", "openssl/sha.h", "openssl/hmac.h", "openssl/rand.h", "openssl/err.h",
         "openssl/crypto.h", "openssl/opensslv.h"},
-       {kNet, kTrace, kKv}},
+       {kNet, kTrace, kKv, "policies/policy_hash.cpp"}},
       {"OpenSSL's TLS", {"openssl/**", "boost/asio/ssl.hpp", "boost/asio/ssl/**"}, {kNet}},
       {"zstd", {"zstd.h", "zstd_errors.h", "zdict.h"}, {kTrace, kKv}},
       {"xxHash", {"xxhash.h", "xxh3.h"}, {kTrace, kKv, "engine/model/*.cpp"}},

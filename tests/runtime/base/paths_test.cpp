@@ -20,6 +20,8 @@ GetEnv env_of(std::map<std::string, std::string> values) {
 TEST_CASE("state and cache follow the XDG variables, then HOME", "[runtime]") {
   CHECK(state_dir(env_of({{"XDG_STATE_HOME", "/s"}, {"HOME", "/h"}})).value() == "/s/fathom");
   CHECK(state_dir(env_of({{"HOME", "/h"}})).value() == "/h/.local/state/fathom");
+  CHECK(config_dir(env_of({{"XDG_CONFIG_HOME", "/c"}})).value() == "/c/fathom");
+  CHECK(config_dir(env_of({{"HOME", "/h"}})).value() == "/h/.config/fathom");
   CHECK(cache_dir(env_of({{"XDG_CACHE_HOME", "/c"}})).value() == "/c/fathom");
   CHECK(cache_dir(env_of({{"HOME", "/h"}})).value() == "/h/.cache/fathom");
 }
