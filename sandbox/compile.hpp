@@ -25,11 +25,6 @@ enum class RootMode : std::uint8_t {
   unmapped,   ///< root's own id without capabilities: where the file system refuses idmapped mounts
 };
 
-struct Overlay {
-  std::string upper;
-  std::string work;
-};
-
 struct CompileInput {
   const policies::Policy& policy;
   const HostFacts& host;
@@ -38,7 +33,7 @@ struct CompileInput {
   Mode mode = Mode::direct;
   RootMode root_mode = RootMode::idmapped;
   Pins pins = {};
-  Overlay overlay = {};                   ///< of transaction mode
+  std::string overlay_folder = {};        ///< of transaction mode: holds "upper" and "work", empty
   std::vector<std::string> groups = {};   ///< control groups
   std::vector<std::string> filters = {};  ///< seccomp programs
   std::vector<ListenerPlan> listeners = {};

@@ -71,7 +71,9 @@ std::vector<Launcher::Attempt> Launcher::attempts() const {
   std::vector<Attempt> all;
   if (options_.host.uid == 0) {
     std::vector<Stage> mapped = first;
+    // Under an id of its own the session may be kept from walking to a mount point.
     mapped.push_back(Stage::idmap);
+    mapped.push_back(Stage::mounts);
     const RootMode own = options_.workspace.owner == 0 ? RootMode::idmapped : RootMode::workspace;
     all.push_back({Rung::full, own, mapped});
     all.push_back({Rung::full, RootMode::unmapped, first});

@@ -18,7 +18,7 @@ OutputReader::OutputReader(asio::any_io_executor executor, UniqueFd pipe, Output
                            const CommandIo& io)
     : pipe_(std::move(executor), pipe.release()), stream_(stream), io_(io) {}
 
-asio::awaitable<void> OutputReader::run(std::function<void(std::size_t)> on_bytes) {
+asio::awaitable<void> OutputReader::run(std::function<bool(std::size_t)> on_bytes) {
   std::string buffer(kReadBytes, '\0');
   while (!at_end_) {
     boost::system::error_code ec;
@@ -33,7 +33,7 @@ asio::awaitable<void> OutputReader::run(std::function<void(std::size_t)> on_byte
     if (capture_.bytes() + size > kOutputHeadBytes + kOutputTailBytes) co_await spill(bytes);
     capture_.append(bytes);
     if (io_.on_output) io_.on_output(stream_, bytes);
-    on_bytes(size);
+    at_end_ = !on_bytes(size);
   }
 }
 

@@ -16,8 +16,9 @@ class OutputReader {
   OutputReader(asio::any_io_executor executor, UniqueFd pipe, OutputStream stream,
                const CommandIo& io);
 
-  /// Reads until the end of the pipe. `on_bytes` hears the count of every piece.
-  asio::awaitable<void> run(std::function<void(std::size_t)> on_bytes);
+  /// Reads until the end of the pipe, or until `on_bytes`, which hears the count of every piece,
+  /// has had enough.
+  asio::awaitable<void> run(std::function<bool(std::size_t)> on_bytes);
 
   [[nodiscard]] bool at_end() const { return at_end_; }
 

@@ -28,16 +28,6 @@ std::uint64_t inodes_for(std::uint64_t bytes) {
   return std::max<std::uint64_t>(bytes / 4096, 1024);
 }
 
-// ':' separates lower layers and ',' options of overlayfs.
-std::string escape_option(std::string_view path) {
-  std::string out;
-  for (const char c : path) {
-    if (c == ':' || c == ',' || c == '\\') out += '\\';
-    out += c;
-  }
-  return out;
-}
-
 const ViewEntry* parent_of(const std::vector<ViewEntry>& entries, std::size_t index) {
   for (std::size_t i = index; i-- > 0;)
     if (is_within(entries[index].path, entries[i].path)) return &entries[i];
@@ -85,24 +75,23 @@ class Builder {
     return next_slot_++;
   }
 
-  // Copies of the trees as they are now, before the root below them becomes read-only.
+  // A copy of a tree as it is now, before the root becomes read-only. Under an id of its own the
+  // session may not even be able to walk to it: then the zygote makes the copy.
+  Result<std::uint32_t> hold(const std::string& path) {
+    const std::uint32_t slot = TRY(new_slot());
+    if (input_.host.uid == 0 && input_.root_mode == RootMode::idmapped) {
+      out_.mounts.given(slot, static_cast<std::uint32_t>(out_.idmapped.size()));
+      out_.idmapped.push_back(path);
+    } else {
+      out_.mounts.clone(slot, path);
+    }
+    return slot;
+  }
+
   Result<> hold_trees() {
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (!needs_mount(i) || is_overlaid(entries_[i])) continue;
-      slots_[i] = TRY(new_slot());
-      if (input_.host.uid == 0 && input_.root_mode == RootMode::idmapped) {
-        out_.mounts.given(slots_[i], static_cast<std::uint32_t>(out_.idmapped.size()));
-        out_.idmapped.push_back(entries_[i].path);
-      } else {
-        out_.mounts.clone(slots_[i], entries_[i].path);
-      }
-    }
-    if (input_.mode == Mode::transaction) {
-      upper_slot_ = TRY(new_slot());
-      out_.mounts.clone(upper_slot_, input_.overlay.upper);
-      work_slot_ = TRY(new_slot());
-      out_.mounts.clone(work_slot_, input_.overlay.work);
-    }
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      if (needs_mount(i)) slots_[i] = TRY(hold(entries_[i].path));
+    if (input_.mode == Mode::transaction) overlay_slot_ = TRY(hold(input_.overlay_folder));
     return {};
   }
 
@@ -128,28 +117,27 @@ class Builder {
                                                                        : 01777U);
   }
 
-  // The workspace as lower layer; mounted on the workspace itself and then held like any other
-  // tree.
+  // The workspace as lower layer. The overlay is put together in the tmpfs on /dev and takes the
+  // workspace's slot.
   void make_overlay() {
-    std::string upper = input_.overlay.upper;
-    std::string work = input_.overlay.work;
-    if (input_.mode == Mode::disposable) {
-      upper = "/dev/upper";
-      work = "/dev/work";
-      out_.mounts.mkdirs(upper, 0755);
-      out_.mounts.mkdirs(work, 0755);
+    out_.mounts.mkdirs("/dev/overlay", 0755);
+    if (input_.mode == Mode::transaction) {
+      out_.mounts.attach(overlay_slot_, "/dev/overlay");
     } else {
-      out_.mounts.attach(upper_slot_, upper);
-      out_.mounts.attach(work_slot_, work);
+      out_.mounts.mkdirs("/dev/overlay/upper", 0755);
+      out_.mounts.mkdirs("/dev/overlay/work", 0755);
     }
-    out_.mounts.overlay(input_.workspace.root, "lowerdir=" + escape_option(input_.workspace.root) +
-                                                   ",upperdir=" + escape_option(upper) +
-                                                   ",workdir=" + escape_option(work) +
-                                                   ",userxattr");
+    out_.mounts.mkdirs("/dev/lower", 0755);
+    out_.mounts.mkdirs("/dev/merged", 0755);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
       if (!is_overlaid(entries_[i])) continue;
-      slots_[i] = next_slot_++;
-      out_.mounts.clone(slots_[i], input_.workspace.root);
+      out_.mounts.restrict_slot(slots_[i], kReadOnly);
+      out_.mounts.attach(slots_[i], "/dev/lower");
+      out_.mounts.overlay(
+          "/dev/merged",
+          "lowerdir=/dev/lower,upperdir=/dev/overlay/upper,workdir=/dev/overlay/work,"
+          "userxattr");
+      out_.mounts.clone(slots_[i], "/dev/merged");
     }
   }
 
@@ -230,8 +218,7 @@ class Builder {
   std::vector<std::uint32_t> slots_;  // by entry
   std::uint32_t next_slot_ = 0;
   std::uint32_t first_device_ = 0;
-  std::uint32_t upper_slot_ = 0;
-  std::uint32_t work_slot_ = 0;
+  std::uint32_t overlay_slot_ = 0;
   RootView out_;
 };
 

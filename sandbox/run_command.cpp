@@ -58,7 +58,7 @@ class CommandRun {
   asio::awaitable<bool> tree_ends_within(Duration duration);
   asio::awaitable<void> enforce_deadline();
   asio::awaitable<void> finish_reading(TaskGroup& readers);
-  void count_output(std::size_t bytes);
+  bool count_output(std::size_t bytes);
   void kill();
 
   asio::any_io_executor executor_;
@@ -88,12 +88,14 @@ void CommandRun::kill() {
     ::syscall(SYS_pidfd_send_signal, pidfd_.get(), SIGKILL, nullptr, 0);
 }
 
-void CommandRun::count_output(std::size_t bytes) {
+// False when no more is wanted.
+bool CommandRun::count_output(std::size_t bytes) {
   output_bytes_ += bytes;
-  if (output_bytes_ <= limits_.output_bytes || outcome_.has_ended()) return;
+  if (output_bytes_ <= limits_.output_bytes) return true;
   outcome_.end(Ending::output_limit,
                "more than " + std::to_string(limits_.output_bytes) + " bytes of output");
   kill();
+  return false;
 }
 
 asio::awaitable<void> CommandRun::enforce_deadline() {
@@ -217,7 +219,7 @@ asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan) {
 
   TaskGroup readers(executor_);
   for (OutputReader* reader : {&*out_, &*err_})
-    readers.spawn(reader->run([this](std::size_t bytes) { count_output(bytes); }));
+    readers.spawn(reader->run([this](std::size_t bytes) { return count_output(bytes); }));
   watchers_.spawn(enforce_deadline());
 
   // Cancelled from above: the tree must still die before we unwind, so the rest cannot be
