@@ -3,7 +3,7 @@
 #include "runtime/base/file.hpp"
 #include "runtime/base/unique_fd.hpp"
 #include "sandbox/bpf_eval.hpp"
-#include "sandbox/seccomp_prologue.hpp"
+#include "sandbox/seccomp_link.hpp"
 #include "sandbox/seccomp_rules.hpp"
 #include "sandbox/seccomp_table.hpp"
 
@@ -73,23 +73,24 @@ Result<std::vector<sock_filter>> export_program(const Context& context) {
 
 Result<std::vector<sock_filter>> build_filter(const FilterOptions& options) {
   const Context context = TRY(create_context());
-  std::vector<CheckedCall> checked_calls;
+  std::vector<Rule> rules;
   for (const SyscallGrant& call : syscall_table()) {
     const int number = TRY(number_of(call));
     if (number < 0) continue;
     Rule rule = rule_of(call, options);
+    if (rule.clauses.empty() && rule.otherwise == Answer::enosys) continue;  // as all the rest
+    std::uint32_t returned = filter_return(rule.otherwise);
     if (!rule.clauses.empty()) {
-      checked_calls.push_back({number, std::move(rule)});
-    } else if (rule.otherwise != Answer::enosys) {
-      TRY(checked(seccomp_rule_add_exact(context.get(), filter_return(rule.otherwise), number, 0),
-                  "rule for " + std::string(call.name)));
+      returned = rule_marker(rules.size());
+      rules.push_back(std::move(rule));
     }
+    TRY(checked(seccomp_rule_add_exact(context.get(), returned, number, 0),
+                "rule for " + std::string(call.name)));
   }
-  std::vector<sock_filter> program = filter_prologue(seccomp_arch_native(), checked_calls);
-  const std::vector<sock_filter> generated = TRY(export_program(context));
-  program.insert(program.end(), generated.begin(), generated.end());
+  const std::vector<sock_filter> tree = TRY(export_program(context));
+  std::vector<sock_filter> linked = TRY(link_filter(seccomp_arch_native(), tree, rules));
   // What the kernel would refuse is better said here, with the instruction.
-  const BpfProgram valid = TRY(BpfProgram::create(std::move(program)));
+  const BpfProgram valid = TRY(BpfProgram::create(std::move(linked)));
   return std::vector<sock_filter>(valid.instructions().begin(), valid.instructions().end());
 }
 

@@ -5,6 +5,7 @@
 #include <linux/sched.h>
 
 #include <array>
+#include <bit>
 #include <initializer_list>
 
 namespace fathom::sandbox {
@@ -110,22 +111,22 @@ void grant_unix(Rule& rule, const FilterOptions& options) {
 }
 
 Rule socket_rule(const FilterOptions& options) {
+  // 2 and 10 differ in one bit, which halves the clauses for the two.
+  static_assert(std::has_single_bit(kFamilyInet ^ kFamilyInet6));
+  const Condition inet = is(0, kFamilyInet, ~(kFamilyInet ^ kFamilyInet6));
   Rule rule{{}, Answer::eperm};
-  const auto grant = [&](std::uint32_t family, std::uint32_t type, std::uint32_t protocol) {
-    rule.clauses.push_back(
-        {{is(0, family), is(1, type, kTypeMask), is(2, protocol)}, Answer::allow});
+  const auto grant = [&](Condition family, std::uint32_t type, std::uint32_t protocol) {
+    rule.clauses.push_back({{family, is(1, type, kTypeMask), is(2, protocol)}, Answer::allow});
   };
   if (options.unix_sockets) grant_unix(rule, options);
   // By protocol too: MPTCP, SCTP and SMC are streams that Landlock's rules for TCP do not cover,
   // UDP-Lite and ICMP datagrams that nothing covers. Go, which asks for MPTCP, falls back.
-  for (std::uint32_t family : {kFamilyInet, kFamilyInet6}) {
-    for (std::uint32_t protocol : {0U, kProtocolTcp})
-      if (options.inet_stream) grant(family, kTypeStream, protocol);
-    for (std::uint32_t protocol : {0U, kProtocolUdp})
-      if (options.inet_datagram) grant(family, kTypeDatagram, protocol);
-  }
+  for (std::uint32_t protocol : {0U, kProtocolTcp})
+    if (options.inet_stream) grant(inet, kTypeStream, protocol);
+  for (std::uint32_t protocol : {0U, kProtocolUdp})
+    if (options.inet_datagram) grant(inet, kTypeDatagram, protocol);
   for (std::uint32_t type : {kTypeRaw, kTypeDatagram})
-    if (options.netlink_route) grant(kFamilyNetlink, type, kNetlinkRoute);
+    if (options.netlink_route) grant(is(0, kFamilyNetlink), type, kNetlinkRoute);
   return rule;
 }
 

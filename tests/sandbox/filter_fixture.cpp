@@ -2,8 +2,14 @@
 
 #include "sandbox/seccomp_filter.hpp"
 #include "sandbox/seccomp_table.hpp"
+#include "tests/support/run_in_child.hpp"
 
 #include <seccomp.h>
+
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <stdexcept>
@@ -51,6 +57,18 @@ sandbox::FilterOptions generous(policies::SyscallProfile profile) {
           .inet_stream = true,
           .inet_datagram = true,
           .netlink_route = true};
+}
+
+bool may_listen() {
+  const auto child = run_in_child([](int) {
+    sock_filter allow{BPF_RET | BPF_K, 0, 0, SECCOMP_RET_ALLOW};
+    sock_fprog program{1, &allow};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 ||
+        ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_NEW_LISTENER,
+                  &program) < 0)
+      ::_exit(1);
+  });
+  return child.status == 0;
 }
 
 bool is_x86_64() { return seccomp_arch_native() == SCMP_ARCH_X86_64; }

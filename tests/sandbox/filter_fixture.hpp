@@ -37,6 +37,10 @@ int number_of(std::string_view call);
 /// Everything that a policy can grant a child of the full rung.
 sandbox::FilterOptions generous(policies::SyscallProfile profile);
 
+/// Whether the kernel gives a filter of ours a listener: not where one outside is in place already.
+/// Makes a child.
+bool may_listen();
+
 /// What the tests of x86_64's numbers say where they cannot run.
 bool is_x86_64();
 

@@ -1,10 +1,11 @@
-#include "sandbox/seccomp_prologue.hpp"
+#include "sandbox/seccomp_link.hpp"
 
 #include "runtime/base/ensure.hpp"
 
 #include <linux/audit.h>
 #include <linux/seccomp.h>
 
+#include <algorithm>
 #include <bit>
 #include <cerrno>
 #include <cstddef>
@@ -53,6 +54,23 @@ void append(std::vector<sock_filter>& code, const Clause& clause) {
   code.push_back(answer_with(filter_return(clause.answer)));
 }
 
+void append(std::vector<sock_filter>& code, const Rule& rule) {
+  for (const Clause& clause : rule.clauses) append(code, clause);
+  code.push_back(answer_with(filter_return(rule.otherwise)));
+}
+
+// x32 calls come with the architecture of x86_64 and this bit in the number. libseccomp would kill
+// them; a program that tries x32 should find that this kernel has none. Calls of another
+// architecture are left to the tree, which kills: the numbers mean other calls there.
+std::vector<sock_filter> prologue(std::uint32_t arch) {
+  if (arch != AUDIT_ARCH_X86_64) return {};
+  return {
+      load(offsetof(seccomp_data, arch)),         {BPF_JMP | BPF_JEQ | BPF_K, 0, 3, arch},
+      load(offsetof(seccomp_data, nr)),           {BPF_JMP | BPF_JGE | BPF_K, 0, 1, kX32Bit},
+      answer_with(filter_return(Answer::enosys)),
+  };
+}
+
 }  // namespace
 
 std::uint32_t filter_return(Answer answer) {
@@ -69,29 +87,36 @@ std::uint32_t filter_return(Answer answer) {
   ensure_failed("answer", "all answers are above", __FILE__, __LINE__);
 }
 
-std::vector<sock_filter> filter_prologue(std::uint32_t arch, std::span<const CheckedCall> calls) {
-  std::vector<sock_filter> code = {
-      load(offsetof(seccomp_data, arch)),
-      {BPF_JMP | BPF_JEQ | BPF_K, 1, 0, arch},
-      answer_with(SECCOMP_RET_KILL_PROCESS),
-      load(offsetof(seccomp_data, nr)),
-  };
-  // x32 calls come with the architecture of x86_64 and this bit in the number. libseccomp would
-  // kill them; a program that tries x32 should find that this kernel has none.
-  if (arch == AUDIT_ARCH_X86_64) {
-    code.push_back({BPF_JMP | BPF_JGE | BPF_K, 0, 1, kX32Bit});
-    code.push_back(answer_with(filter_return(Answer::enosys)));
+std::uint32_t rule_marker(std::size_t rule) {
+  ENSURE(rule < SECCOMP_RET_DATA, "the table has fewer rules than a marker has numbers");
+  return SECCOMP_RET_TRACE | static_cast<std::uint32_t>(rule);
+}
+
+Result<std::vector<sock_filter>> link_filter(std::uint32_t arch, std::span<const sock_filter> tree,
+                                             std::span<const Rule> rules) {
+  std::vector<sock_filter> code = prologue(arch);
+  std::vector<std::size_t> begins;  // of the rules, from the end of the tree
+  std::vector<sock_filter> blocks;
+  for (const Rule& rule : rules) {
+    begins.push_back(blocks.size());
+    append(blocks, rule);
   }
-  // One after another: the kernel asks a filter once per number which calls are allowed whatever
-  // their arguments, and does not run it for those again.
-  for (const CheckedCall& call : calls) {
-    std::vector<sock_filter> block;
-    for (const Clause& clause : call.rule.clauses) append(block, clause);
-    block.push_back(answer_with(filter_return(call.rule.otherwise)));
-    code.push_back({BPF_JMP | BPF_JEQ | BPF_K, 0, jump_over(block.size()),
-                    static_cast<std::uint32_t>(call.number)});
-    code.insert(code.end(), block.begin(), block.end());
+  std::vector<bool> marked(rules.size());
+  for (std::size_t at = 0; at < tree.size(); ++at) {
+    sock_filter op = tree[at];
+    const std::size_t rule = op.k & SECCOMP_RET_DATA;
+    if (op.code == (BPF_RET | BPF_K) && (op.k & SECCOMP_RET_ACTION_FULL) == SECCOMP_RET_TRACE) {
+      if (rule >= rules.size())
+        return fail(ErrorCode::bad_data, "link the system-call filter: a marker without a rule");
+      marked[rule] = true;
+      op = {BPF_JMP | BPF_JA, 0, 0,
+            static_cast<std::uint32_t>(tree.size() - at - 1 + begins[rule])};
+    }
+    code.push_back(op);
   }
+  if (std::ranges::find(marked, false) != marked.end())
+    return fail(ErrorCode::bad_data, "link the system-call filter: a rule without a marker");
+  code.insert(code.end(), blocks.begin(), blocks.end());
   return code;
 }
 
