@@ -5,6 +5,7 @@
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/generate_command.hpp"
 #include "agents/cli/model_command.hpp"
+#include "agents/cli/policy_flags.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
 #include "engine/cpu/thread_pool.hpp"
@@ -34,6 +35,7 @@ struct Cli {
   ColourMode colour = ColourMode::automatic;
   TraceOptions trace;
   ModelOptions model;
+  PolicyOptions policy;
   GenerateOptions generate;
   BenchOptions bench;
   bool json = false;
@@ -159,6 +161,12 @@ void add_model(Cli& cli) {
   random->add_option("--seed", cli.model.seed, "The same seed gives the same bytes")
       ->capture_default_str();
   random->footer("Example:\n  fathom model random --shape mini /tmp/mini");
+}
+
+void add_policy(Cli& cli) {
+  add_policy_commands(cli.app, cli.policy, [&cli](PolicyRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.policy, cli.env, terminal); };
+  });
 }
 
 void add_sampling(CLI::App& command, engine::SamplingOptions& sampling) {
@@ -332,7 +340,8 @@ void build(Cli& cli) {
       ->type_name("WHEN");
   cli.app.footer(
       "Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
-      "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not "
+      "Exit codes: 0 done, 12 something needed is missing, 13 denied, 64 usage, 65 damaged data, "
+      "66 not "
       "found,\n"
       "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
       "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
@@ -340,6 +349,7 @@ void build(Cli& cli) {
   add_doctor(cli);
   add_generate(cli);
   add_model(cli);
+  add_policy(cli);
   add_trace(cli);
   add_completion(cli);
 }
