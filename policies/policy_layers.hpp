@@ -32,7 +32,7 @@ struct Origin {
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
-/// "built-in", or "user (FILE:LINE)".
+/// "built-in", "built-in (default.yaml)" or "user (FILE:LINE)".
 std::string to_string(const Origin& origin);
 
 /// Something a layer stated that does not count.

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstdlib>
 
 namespace fathom::sandbox {
 namespace {
@@ -83,19 +84,33 @@ Result<ProbeReport> probe_report_from_json(std::string_view text) {
   return report;
 }
 
+namespace {
+
+// The same user may run in several containers of one boot, each with its own file system.
+std::filesystem::path report_file(const std::filesystem::path& cache, const HostFacts& host) {
+  return cache / ("sandbox-" + std::to_string(host.uid) + ".json");
+}
+
+}  // namespace
+
+asio::awaitable<ProbeReport> probe_anew(ZygoteProcess& zygote, Clock& clock, HostFacts host,
+                                        std::filesystem::path cache) {
+  // Not below home, which may be closed to the id that root's commands run under.
+  std::string scratch = (std::filesystem::temp_directory_path() / "fathom-probe-XXXXXX").string();
+  if (::mkdtemp(scratch.data()) == nullptr) co_return ProbeReport{};
+  ProbeReport report = co_await probe(zygote, clock, host, scratch);
+  std::error_code ignored;
+  std::filesystem::remove_all(scratch, ignored);
+  if (create_private_dirs(cache))
+    (void)write_file_atomic(report_file(cache, host), to_json(report), Sync::no);
+  co_return report;
+}
+
 asio::awaitable<ProbeReport> probe_once_a_boot(ZygoteProcess& zygote, Clock& clock, HostFacts host,
                                                std::filesystem::path cache) {
-  // The same user may run in several containers of one boot, each with its own file system.
-  const std::filesystem::path file = cache / ("sandbox-" + std::to_string(host.uid) + ".json");
-  if (const auto text = read_file(file, kReportBytesMax))
+  if (const auto text = read_file(report_file(cache, host), kReportBytesMax))
     if (auto kept = probe_report_from_json(*text)) co_return *std::move(kept);
-  const std::filesystem::path scratch = cache / ("probe-" + std::to_string(::getpid()));
-  std::error_code ignored;
-  if (!create_private_dirs(scratch)) co_return ProbeReport{};
-  ProbeReport report = co_await probe(zygote, clock, std::move(host), scratch);
-  std::filesystem::remove_all(scratch, ignored);
-  (void)write_file_atomic(file, to_json(report), Sync::no);
-  co_return report;
+  co_return co_await probe_anew(zygote, clock, std::move(host), std::move(cache));
 }
 
 }  // namespace fathom::sandbox

@@ -150,6 +150,9 @@ asio::awaitable<bool> answers_notify(const Trial& trial, Session& session) {
 asio::awaitable<void> try_rung(const Trial& trial, RungProbe& probe, ProbeReport& report) {
   policies::Policy policy;
   policy.limits.tmp_bytes = 1 << 20;
+  // The file outside must be the host's own, not one of a private folder that hides it.
+  policy.filesystem.home = policies::Access::read;
+  policy.filesystem.grants = {{trial.scratch.string(), policies::Access::read, "probe"}};
   auto workspace = open_workspace((trial.scratch / "work").string(), trial.host);
   if (!workspace) {
     probe.failure = workspace.error().message;

@@ -44,8 +44,11 @@ struct ProbeReport {
 asio::awaitable<ProbeReport> probe(ZygoteProcess& zygote, Clock& clock, HostFacts host,
                                    std::filesystem::path scratch);
 
-/// The kept report of this boot, user and program, or a fresh one, which is then kept below
-/// `cache`. A cache that cannot be read or written costs time, nothing else.
+/// A fresh report, kept below `cache` for others. What cannot be kept costs time, nothing else.
+asio::awaitable<ProbeReport> probe_anew(ZygoteProcess& zygote, Clock& clock, HostFacts host,
+                                        std::filesystem::path cache);
+
+/// The kept report of this boot and user, or a fresh one.
 asio::awaitable<ProbeReport> probe_once_a_boot(ZygoteProcess& zygote, Clock& clock, HostFacts host,
                                                std::filesystem::path cache);
 

@@ -94,7 +94,7 @@ TEST_CASE("a later layer replaces what it states and nothing else", "[policies]"
 
   const auto origin = [&](const char* key) { return to_string(effective.origins.at(key)); };
   CHECK(origin("limits.memory") == "command-line (command-line.yaml:4)");
-  CHECK(origin("limits.time") == "built-in");
+  CHECK(origin("limits.time") == "built-in (built-in.yaml)");
   CHECK(origin("filesystem.paths /home/u/.cargo") == "user (user.yaml:4)");
   CHECK(origin("exec.rules push") == "user (user.yaml:5)");
   CHECK(origin("env.pass TZ") == "user (user.yaml:7)");
