@@ -3,7 +3,6 @@
 #include "sandbox/environment.hpp"
 #include "sandbox/landlock_plan.hpp"
 #include "sandbox/limit_watch.hpp"
-#include "sandbox/seccomp_filter.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -26,7 +25,7 @@ bool contains(const std::vector<wire::Stage>& stages, wire::Stage stage) {
   return std::ranges::find(stages, stage) != stages.end();
 }
 
-Result<std::string> filter_bytes(const policies::Policy& policy, const Footing& footing) {
+FilterOptions filter_options(const policies::Policy& policy, const Footing& footing) {
   FilterOptions filter;
   filter.profile = policy.syscalls;
   filter.unix_sockets = true;
@@ -35,9 +34,7 @@ Result<std::string> filter_bytes(const policies::Policy& policy, const Footing& 
   filter.inet_datagram = network;
   filter.netlink_route = true;
   filter.refuse_setuid_bits = footing.root && footing.root_mode == RootMode::unmapped;
-  const auto program = TRY(build_filter(filter));
-  return std::string(reinterpret_cast<const char*>(program.data()),
-                     program.size() * sizeof(program[0]));
+  return filter;
 }
 
 std::string missing_text(const std::vector<GuaranteeState>& missing) {
@@ -104,7 +101,9 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   if (footing_.pids == LimitBy::nothing && namespaces && counted)
     footing_.pids = LimitBy::user_namespace;
 
-  CO_TRY(std::string filter, filter_bytes(options_.policy, footing_));
+  FilterCache own_filters;
+  FilterCache& filters = options_.filters != nullptr ? *options_.filters : own_filters;
+  CO_TRY(std::string filter, filters.bytes(filter_options(options_.policy, footing_)));
   CompileInput input{options_.policy, options_.host, options_.workspace};
   input.rung = attempt.rung;
   input.mode = options_.mode;

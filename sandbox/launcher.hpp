@@ -4,6 +4,7 @@
 
 #include "runtime/async/clock.hpp"
 #include "sandbox/control_groups.hpp"
+#include "sandbox/filter_cache.hpp"
 #include "sandbox/host.hpp"
 #include "sandbox/ladder.hpp"
 #include "sandbox/outcome.hpp"
@@ -29,6 +30,7 @@ struct LauncherOptions {
   std::optional<Rung> rung;        ///< this rung or none; by default the strongest that works
   std::size_t prepared_cells = 1;  ///< kept ready, so that the next command starts sooner
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
+  FilterCache* filters = nullptr;           ///< shared by several launchers; may be absent
   OffloadPool* offload = nullptr;  ///< blocking work leaves the calling thread; may be absent
 };
 
