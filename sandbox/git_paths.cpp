@@ -126,16 +126,9 @@ GitEntry info_entry(std::string_view name, FileType type) {
   return without_lock(name) == "sparse-checkout" ? kWritten : kGuarded;
 }
 
-bool is_fan_out(std::string_view name) {
-  return name.size() == 2 && std::ranges::all_of(name, [](char c) {
-           return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f');
-         });
-}
-
 GitEntry objects_entry(std::string_view name, FileType type) {
   if (type != FileType::directory) return kWritten;
-  if (name == "info") return {GitAccess::written, Zone::objects_info};
-  return is_fan_out(name) ? GitEntry{GitAccess::written, Zone::opaque} : kWritten;
+  return name == "info" ? GitEntry{GitAccess::written, Zone::objects_info} : kWritten;
 }
 
 GitEntry objects_info_entry(std::string_view name) {
@@ -173,7 +166,6 @@ GitEntry by_zone(Zone zone, std::string_view name, FileType type) {
     case Zone::rebase:
       return rebase_entry(name);
     case Zone::data:
-    case Zone::opaque:
       return kWritten;
     case Zone::plain:
     case Zone::reported:
@@ -212,6 +204,8 @@ bool is_git_directory(Zone zone) {
 GitEntry git_entry(Zone zone, std::string_view name, FileType type) {
   if (zone == Zone::hooks && name.ends_with(".sample") && type != FileType::directory)
     return kWritten;
+  // No ref and no object has such a name, and a link in the work tree could lead a user there.
+  if (zone != Zone::bare && equals_ignoring_case(name, ".git")) return kGuarded;
   const GitEntry entry = by_zone(zone, name, type);
   const bool plain_file = type == FileType::regular || type == FileType::directory;
   if (plain_file || entry.access == GitAccess::foreign) return entry;

@@ -30,8 +30,7 @@ enum class Zone : std::uint8_t {
   objects,         ///< the object store
   objects_info,    ///< alternates, packs
   rebase,          ///< a stopped rebase; its list of steps may hold commands
-  data,            ///< refs, logs and state: git's own, as long as nothing in it is a link
-  opaque,          ///< git's own and not walked: loose objects
+  data,            ///< objects, refs, logs, state: git's own, as long as nothing in it is a link
 };
 
 /// Whether git reads this folder as (part of) a git directory.

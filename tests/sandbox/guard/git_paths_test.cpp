@@ -99,7 +99,9 @@ TEST_CASE("everything else in a git directory is protected", "[paths]") {
                                 "refs//x",
                                 "svn/x",
                                 "a/HEAD",
-                                "hooks/HEAD"})
+                                "hooks/HEAD",
+                                "refs/heads/.git/x",
+                                "objects/aa/.GIT"})
     CHECK_FALSE(is_written_by_git(path));
 }
 
