@@ -26,6 +26,13 @@ std::string rule_of(Zone zone) {
   }
 }
 
+// Folders in which names are let through, so that they may be those of a git directory. Also where
+// git keeps its own: a link in the work tree could lead a user there.
+bool may_hide_repository(Zone zone) {
+  return zone == Zone::plain || zone == Zone::reported || zone == Zone::data ||
+         zone == Zone::objects || zone == Zone::objects_info || zone == Zone::rebase;
+}
+
 // What the name of an entry says about it.
 struct Verdict {
   std::optional<Watch> watch;  // of a file
@@ -178,9 +185,8 @@ class Scan {
         directory.settled && listing->complete && directory.changed_ns < now_ns - kSettlingNs;
     directory.empty = listing->entries.empty();
     for (const Listed& entry : listing->entries) directory.marks.note(entry.name);
-    // Also where git keeps its own: a link in the work tree could lead a user there.
-    const bool may_be_bare = directory.asked == Zone::plain || directory.asked == Zone::data;
-    if (may_be_bare && directory.marks.complete()) directory.zone = Zone::bare;
+    if (may_hide_repository(directory.asked) && directory.marks.complete())
+      directory.zone = Zone::bare;
     if (directory.asked == Zone::modules && directory.marks.head) directory.zone = Zone::repository;
     fill_folders(index);
     const auto old_children = children_before(directory.before);
@@ -223,6 +229,7 @@ class Scan {
       case Zone::guarded:
         return {Watch::name, Zone::guarded, directory.rule};
       case Zone::reported:
+        if (Verdict verdict = plain_verdict(index, name, type); verdict.watch) return verdict;
         return {Watch::report, Zone::reported, directory.rule};
       default:
         break;

@@ -212,6 +212,15 @@ TEST_CASE("what makes a later git run a program is caught", "[sandbox]") {
       {"git init -q --bare .git/objects/aa; git -C .git/objects/aa config core.pager x; "
        "ln -s .git/objects/aa docs",
        {"reverted git.config .git/objects/aa/config"}},
+      {"cd .git/objects; mkdir objects refs; echo 'ref: refs/heads/main' > HEAD; "
+       "printf '[core]\npager=x\n' > config; ln -s .git/objects ../../docs",
+       {"quarantined git.bare .git/objects/HEAD"}},
+      {"mkdir .git/logs/objects; printf '[core]\npager=x\n' > .git/logs/config",
+       {"quarantined git.bare .git/logs/objects"}},
+      {"mkdir -p .github/workflows; git init -q .github/workflows/x; "
+       "echo x > .github/workflows/x/.git/hooks/pre-commit; echo > .github/workflows/x/.envrc",
+       {"quarantined git.hooks .github/workflows/x/.git/hooks/pre-commit",
+        "quarantined names.envrc .github/workflows/x/.envrc"}},
       {"git init -q .git/refs/x; ln -s .git/refs/x docs",
        {"quarantined git.unknown .git/refs/x/.git"}},
       {"mkdir s; ln -s ../.git s/.git", {"quarantined git.dir s/.git"}},
