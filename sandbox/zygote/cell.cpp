@@ -98,8 +98,8 @@ bool read_from_child(int handshake, int child, void* into, std::size_t size) {
   return ::read(handshake, into, size) == static_cast<long>(size);
 }
 
-// Takes the filter's listener out of the table we share with the child and sends it to the runtime. In
-// the end the child has a table of its own: what we close from then on is ours alone.
+// Takes the filter's listener out of the table we share with the child and sends it to the runtime.
+// In the end the child has a table of its own: what we close from then on is ours alone.
 void pass_listener(int cell, int handshake, int child) {
   std::int32_t listener = -1;
   if (!read_from_child(handshake, child, &listener, sizeof listener)) return;

@@ -76,8 +76,6 @@ int bind_one(int type, std::uint16_t port, const char* address) {
   return -1;
 }
 
-}  // namespace
-
 Failure raise_loopback(bool capture) {
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return failed(wire::Stage::loopback);
@@ -99,6 +97,46 @@ Failure raise_loopback(bool capture) {
   const Failure route_failure = routed ? Failure{} : failed(wire::Stage::routes);
   ::close(netlink);
   return route_failure;
+}
+
+// What the building process reports.
+struct Built {
+  Failure failure;
+  int fd = -1;
+};
+
+}  // namespace
+
+Failure NetworkBuild::start(bool capture) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return failed(wire::Stage::namespaces, 3);
+  result_ = ends[0];
+  // Shares our descriptors, so that the one it opens of its namespace is ours as well.
+  const pid_t pid = clone_process(CLONE_FILES, nullptr);
+  if (pid < 0) return failed(wire::Stage::namespaces, 4);
+  if (pid > 0) return {};
+  Built built;
+  if (::syscall(SYS_unshare, CLONE_NEWNET) != 0)
+    built.failure = failed(wire::Stage::namespaces, 5);
+  else
+    built.failure = raise_loopback(capture);
+  if (!built.failure) {
+    built.fd = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (built.fd < 0) built.failure = failed(wire::Stage::namespaces, 6);
+  }
+  ::_exit(::write(ends[1], &built, sizeof built) == sizeof built ? 0 : 1);
+}
+
+Failure NetworkBuild::join() {
+  Built built;
+  if (::read(result_, &built, sizeof built) != sizeof built)
+    return failed(wire::Stage::namespaces, 7);
+  ::close(result_);
+  if (built.failure) return built.failure;
+  const bool joined = ::syscall(SYS_setns, built.fd, CLONE_NEWNET) == 0;
+  const Failure failure = joined ? Failure{} : failed(wire::Stage::namespaces, 8);
+  ::close(built.fd);
+  return failure;
 }
 
 Failure open_listeners(wire::PlanReader& plan, int* listeners, std::size_t& count) {

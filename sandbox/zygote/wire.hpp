@@ -241,7 +241,7 @@ enum class Identity : std::uint32_t {
 };
 
 enum SessionFlags : std::uint32_t {
-  kSessionLoopback = 1,  ///< raise lo
+  kSessionNetwork = 1,  ///< a network namespace of its own, its lo raised
   kSessionCapture =
       2,  ///< route every address to lo, so that in-session listeners get all connections
   kSessionNestedOff = 4,  ///< no further user namespaces below the session's
