@@ -58,7 +58,7 @@ std::string_view name_of(Layer layer) {
 }
 
 std::string to_string(const Origin& origin) {
-  const std::string name(name_of(origin.layer));
+  std::string name(name_of(origin.layer));
   if (origin.file.empty()) return name;
   if (origin.layer == Layer::built_in) return name + " (" + origin.file + ")";
   return name + " (" + origin.file + ":" + std::to_string(origin.at.line) + ")";
