@@ -46,13 +46,12 @@ std::string ignored_text(const EffectivePolicy& effective) {
   for (const Ignored& ignored : effective.ignored)
     out += "ignored " + to_printable(ignored.key) + " = " + to_printable(ignored.value) + ": " +
            ignored.why + "   [" + to_printable(to_string(ignored.origin)) + "]\n";
-  const bool project = std::ranges::any_of(effective.ignored, [](const Ignored& ignored) {
-    return ignored.origin.layer == Layer::project;
-  });
-  if (project)
-    out +=
-        "(to trust the project's document as it is now: "
-        "sha256sum FILE >> ~/.config/fathom/pins)\n";
+  const auto project =
+      std::ranges::find(effective.ignored, Layer::project,
+                        [](const Ignored& ignored) { return ignored.origin.layer; });
+  if (project != effective.ignored.end())
+    out += "(to trust the project's document as it is now: sha256sum " +
+           to_printable(project->origin.file) + " >> ~/.config/fathom/pins)\n";
   return out;
 }
 

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -71,6 +72,7 @@ class PolicyMerge {
  private:
   class Step;
   EffectivePolicy out_;
+  std::set<std::string> narrowed_;  ///< paths of grants by layers that may only narrow
 };
 
 }  // namespace fathom::policies

@@ -58,7 +58,7 @@ TEST_CASE("explain names the layer and line of each value, and what was ignored"
         "\nlimits.pids = 1000   [project (/home/u/w/.fathom/policy.yaml:4)]\n",
         "\nlimits.fds = 4096   [built-in (default.yaml)]\n",
         "\nenv.pass = passed   [user (/home/u/user.yaml:4)]\n    EDITOR\n",
-        "sha256sum FILE >> ~/.config/fathom/pins"}) {
+        "sha256sum /home/u/w/.fathom/policy.yaml >> ~/.config/fathom/pins"}) {
     INFO(line << text.substr(0, 900));
     CHECK(text.find(line) != std::string::npos);
   }

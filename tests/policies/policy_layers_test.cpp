@@ -247,3 +247,29 @@ TEST_CASE("whatever a project states, no request gets more than before", "[polic
     }
   }
 }
+
+TEST_CASE("a project's narrow grant does not outlive a higher layer's narrower word",
+          "[policies]") {
+  const auto access = [](const std::string& project, const std::string& command_line,
+                         const char* path) {
+    const Policy policy = merged({{"", Layer::built_in},
+                                  {project, Layer::project, Trust::narrow_only},
+                                  {command_line, Layer::command_line}})
+                              .policy;
+    return decide(policy, request::WritePath{path}).verdict == Verdict::allow  ? Access::write
+           : decide(policy, request::ReadPath{path}).verdict == Verdict::allow ? Access::read
+                                                                               : Access::hidden;
+  };
+  const char* path = "/home/u/w/src/x";
+  const std::string writes = "filesystem: {write: [src]}\n";
+  const std::string reads = "filesystem: {read: [src]}\n";
+  CHECK(access(writes, "", path) == Access::write);
+  CHECK(access(writes, "filesystem: {workspace: read}\n", path) == Access::read);
+  CHECK(access(reads, "", path) == Access::read);
+  CHECK(access(reads, "filesystem: {workspace: read}\n", path) == Access::read);
+  CHECK(access(reads, "filesystem: {hidden: [\"${workspace}\"]}\n", path) == Access::hidden);
+  // And the command line may take back what the project narrowed.
+  CHECK(access(reads, "filesystem: {write: [src]}\n", path) == Access::write);
+  CHECK(access("filesystem: {hidden: [src]}\n", "filesystem: {workspace: write}\n", path) ==
+        Access::hidden);
+}
