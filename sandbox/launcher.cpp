@@ -1,5 +1,6 @@
 #include "sandbox/launcher.hpp"
 
+#include "sandbox/caches.hpp"
 #include "sandbox/environment.hpp"
 #include "sandbox/landlock_plan.hpp"
 #include "sandbox/limit_watch.hpp"
@@ -35,6 +36,18 @@ FilterOptions filter_options(const policies::Policy& policy, const Footing& foot
   filter.netlink_route = true;
   filter.refuse_setuid_bits = footing.root && footing.root_mode == RootMode::unmapped;
   return filter;
+}
+
+// Caches of the project, and the workspace when edits are not to be live.
+Result<std::vector<OverlayPlan>> make_overlays(const LauncherOptions& options) {
+  std::vector<OverlayPlan> overlays;
+  if (!options.state.empty())
+    overlays = TRY(
+        cache_overlays(options.policy, options.host, options.workspace, options.state / "caches"));
+  if (options.mode == Mode::disposable) overlays.push_back({options.workspace.root, "", true});
+  if (options.mode == Mode::transaction)
+    overlays.push_back({options.workspace.root, options.transaction.string(), true});
+  return overlays;
 }
 
 std::string missing_text(const std::vector<GuaranteeState>& missing) {
@@ -109,6 +122,9 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   input.mode = options_.mode;
   input.root_mode = attempt.root_mode;
   input.groups = groups_.folders();
+  if (namespaces) {
+    CO_TRY(input.overlays, make_overlays(options_));
+  }
   input.filters = {std::move(filter)};
   CO_TRY(plan_, compile(input));
   auto executor = co_await asio::this_coro::executor;

@@ -26,9 +26,11 @@ struct LauncherOptions {
   Mode mode = Mode::direct;
   policies::Phase phase = policies::Phase::agent;
   std::vector<std::string> environment;  ///< the runtime's, of which the policy passes some
-  std::filesystem::path state;     ///< folder for quarantine and overlays, outside the workspace
-  std::optional<Rung> rung;        ///< this rung or none; by default the strongest that works
-  std::size_t prepared_cells = 1;  ///< kept ready, so that the next command starts sooner
+  std::filesystem::path state;  ///< folder for quarantine and overlays, outside the workspace
+  std::filesystem::path
+      transaction;           ///< of transaction mode: an existing folder with "upper" and "work"
+  std::optional<Rung> rung;  ///< this rung or none; by default the strongest that works
+  std::size_t prepared_cells = 1;           ///< kept ready, so that the next command starts sooner
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
   FilterCache* filters = nullptr;           ///< shared by several launchers; may be absent
   OffloadPool* offload = nullptr;  ///< blocking work leaves the calling thread; may be absent
