@@ -83,7 +83,7 @@ EgressBroker::EgressBroker(asio::any_io_executor executor, Clock& clock, EgressO
                    [this](const std::string& name, const policies::Decision& decision) {
                      record_denied_name(name, decision);
                    }),
-      outbound_(clock, std::move(options.outbound)),
+      outbound_(executor_, clock, std::move(options.outbound)),
       scratch_(kChunkBytes),
       services_{clock,
                 rules_,
@@ -134,7 +134,7 @@ std::vector<ListenerPlan> EgressBroker::listeners() const {
 
 std::vector<policies::EnvironmentVariable> EgressBroker::environment() const {
   const auto proxy = std::ranges::find(listening_, Role::proxy, &Listening::role);
-  if (proxy == listening_.end()) return {};
+  if (proxy == listening_.end()) return {{"npm_config_fetch_retries", "0"}};
   const std::string url = "http://" + proxy->plan.address + ":" + std::to_string(proxy->plan.port);
   const std::string direct = "localhost,127.0.0.1,127.0.0.0/8,::1,.localhost";
   // ALL_PROXY too is http, not socks5h: Python's httpx will not start with a SOCKS proxy in its
@@ -171,13 +171,15 @@ Result<> EgressBroker::start(Role role, const ListenerPlan& plan, UniqueFd fd) {
   error_code ec;
   if (plan.type == SOCK_DGRAM) {
     udp::socket socket(executor_);
-    socket.assign(family == AF_INET ? udp::v4() : udp::v6(), fd.release(), ec);
+    socket.assign(family == AF_INET ? udp::v4() : udp::v6(), fd.get(), ec);
     if (ec) return fail(net::network_error("egress: a listener", ec));
+    (void)fd.release();
     tasks_.spawn(serve_datagrams(std::move(socket)));
   } else {
     tcp::acceptor acceptor(executor_);
-    acceptor.assign(family == AF_INET ? tcp::v4() : tcp::v6(), fd.release(), ec);
+    acceptor.assign(family == AF_INET ? tcp::v4() : tcp::v6(), fd.get(), ec);
     if (ec) return fail(net::network_error("egress: a listener", ec));
+    (void)fd.release();
     tasks_.spawn(accept(std::move(acceptor), role));
   }
   return {};

@@ -1,8 +1,10 @@
 // NameServer: a session's only name server, as a function from message to message. Names that the
 // policy allows have a synthetic address; all others do not exist, at once.
 //
-// NXDOMAIN rather than REFUSED: the C library reports REFUSED as a temporary failure, which package
-// managers then wait for and retry (measured: name_server.cpp).
+// NXDOMAIN rather than REFUSED, which the C library reports as a temporary failure: wrong advice.
+// Neither is retried by getent, curl, python, node and git (all done within 0.3 s); pip takes 2 s
+// and npm 71 s with both, and 0.5 s when a proxy tells it 403: hence the variables of
+// EgressBroker::environment().
 #pragma once
 
 #include "sandbox/egress/dns_message.hpp"

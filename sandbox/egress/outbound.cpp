@@ -60,9 +60,11 @@ asio::awaitable<Result<std::unique_ptr<tcp::socket>>> dial_tcp(tcp::endpoint to)
   co_return std::move(socket);
 }
 
-Outbound::Outbound(Clock& clock, OutboundOptions options)
-    : clock_(clock), options_(std::move(options)) {
-  ENSURE(options_.resolver && options_.decide_resolved && options_.own_addresses && options_.dial,
+Outbound::Outbound(const asio::any_io_executor& executor, Clock& clock, OutboundOptions options)
+    : clock_(clock),
+      options_(std::move(options)),
+      resolver_(executor, clock, std::move(options_.resolver)) {
+  ENSURE(options_.decide_resolved && options_.own_addresses && options_.dial,
          "the broker is given all it needs");
 }
 
@@ -86,7 +88,7 @@ asio::awaitable<Outbound::Outcome> Outbound::reach(Destination to) {
   if (to.address) {
     addresses.push_back(*to.address);
   } else {
-    auto resolving = options_.resolver->resolve(to.name);
+    auto resolving = resolver_.resolve(to.name);
     auto resolved = co_await with_timeout(clock_, options_.resolve_timeout,
                                           "looking up '" + to.name + "'", std::move(resolving));
     if (!resolved)

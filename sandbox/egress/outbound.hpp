@@ -6,6 +6,7 @@
 #include "policies/decide.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/net/resolver.hpp"
+#include "sandbox/egress/cached_resolver.hpp"
 #include "sandbox/egress/destination.hpp"
 #include "sandbox/egress/proxy_request.hpp"
 
@@ -57,7 +58,7 @@ class Outbound {
     std::optional<policies::Decision> denial;  ///< instead: none of the addresses may be dialled
   };
 
-  Outbound(Clock& clock, OutboundOptions options);
+  Outbound(const asio::any_io_executor& executor, Clock& clock, OutboundOptions options);
 
   asio::awaitable<Outcome> reach(Destination to);
 
@@ -68,6 +69,7 @@ class Outbound {
 
   Clock& clock_;
   OutboundOptions options_;
+  CachedResolver resolver_;
 };
 
 }  // namespace fathom::sandbox
