@@ -14,19 +14,22 @@
 // What it protects: a destination that the policy does not list is not reached, by name, address,
 // proxy, other spelling or rebinding; nor is any address of this machine, its private networks or a
 // cloud's metadata service, whatever name leads there; a look-up by itself sends nothing anywhere.
-// What it does not protect:
-//   - An allowed host is an exit: what is sent there is its own business (a push, an upload, a
-//   URL),
-//     seen in the record as bytes. Names below an allowed wildcard carry data as well; their number
-//     is bounded (kNamesPerRuleMax).
-//   - Sites that share an allowed one's addresses: the TLS server name must be the allowed one, but
-//     the Host inside is encrypted and ECH hides the true name (tls_server_name.hpp). Of plain HTTP
-//     that is captured or tunnelled the Host is not looked at; of requests to the proxy it is
-//     rewritten.
-//   - This machine's public address behind a translating router is not known as its own.
+//
+// What it does not protect. An allowed host is an exit: what is sent there is its own business (a
+// push, an upload, a URL) and is seen in the record as bytes; names below an allowed wildcard carry
+// data as well, in bounded number (kNamesPerRuleMax). Sites that share an allowed one's addresses:
+// the TLS server name must be the allowed one, but the Host inside is encrypted, and ECH hides the
+// true name (tls_server_name.hpp); of plain HTTP that is captured or tunnelled the Host is not
+// looked at, of a request to the proxy it is rewritten. This machine's public address behind a
+// translating router is not known as its own.
+//
 // What does not work: UDP but for look-ups, so no QUIC (clients fall back to TCP); ports that no
 // rule lists (refused by the kernel, without a record); a server of the session's own on a port
 // that a rule lists, which is the capture's; a network that is only reached through a proxy.
+//
+// What it costs (egress_bench, two cores shared with other work): 0.15-0.27 ms more until the first
+// byte than a direct loopback connection, and half to three quarters of its throughput, at 0.8-1.5
+// GiB/s.
 #pragma once
 
 #include "policies/decide.hpp"
@@ -83,8 +86,10 @@ class EgressBroker {
   [[nodiscard]] std::vector<ListenerPlan> listeners() const;
   /// Whether the session's network takes every address for its own (wire::kSessionCapture).
   [[nodiscard]] bool capture() const { return !rules_.is_off(); }
-  /// For programs that would rather talk to a proxy: a refusal then has a reason. None when off.
+  /// For programs that can talk to a proxy: a refusal then has a reason, and is not retried. With
+  /// the network off, only what keeps npm from trying for a minute.
   [[nodiscard]] std::vector<policies::EnvironmentVariable> environment() const;
+  /// For what is asked from now on; open connections stay.
   void set_phase(policies::Phase phase) { rules_.set_phase(phase); }
 
   /// Serves the session's sockets, which are those of listeners() in that order, until cancelled.
