@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kLoopbackIndex = 1;  // of lo in every network namespace
 constexpr int kBacklog = 128;
+constexpr std::uint32_t kResolverAddress = 0x7f000035;  // 127.0.0.53, as resolv.conf inside says
 
 // "ip route add local default dev lo": every address is ours, so a connection to any of them
 // reaches the listener of its port in this session, which reads the address that was meant from its
@@ -43,6 +44,19 @@ bool add_capture_route(int socket, unsigned char family) {
   std::memcpy(&result, answer + sizeof(nlmsghdr), sizeof result);
   errno = -result.error;
   return result.error == 0;
+}
+
+// "ip address add 127.0.0.53/8 dev lo". The C library's AI_ADDRCONFIG asks whether the machine has
+// an IPv4 address other than 127.0.0.1 itself, and without one finds no name for whoever wants IPv4
+// alone. A kernel that refuses leaves just that as it was.
+void add_resolver_address(int socket) {
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo:1", sizeof "lo:1");
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(kResolverAddress);
+  std::memcpy(&request.ifr_addr, &at, sizeof at);
+  ::ioctl(socket, SIOCSIFADDR, &request);
 }
 
 // `address` is dotted IPv4, or empty for every address of both families.
@@ -84,6 +98,7 @@ Failure raise_loopback(bool capture) {
   request.ifr_name[1] = 'o';
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   const bool up = ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+  if (up && capture) add_resolver_address(fd);
   const Failure failure = up ? Failure{} : failed(wire::Stage::loopback);
   ::close(fd);
   if (failure || !capture) return failure;
