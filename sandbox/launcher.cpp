@@ -1,5 +1,6 @@
 #include "sandbox/launcher.hpp"
 
+#include "runtime/async/offload.hpp"
 #include "sandbox/caches.hpp"
 #include "sandbox/environment.hpp"
 #include "sandbox/landlock_plan.hpp"
@@ -64,11 +65,13 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
 
 }  // namespace
 
-Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options)
+Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
+                   asio::any_io_executor executor)
     : zygote_(zygote),
       clock_(clock),
       options_(std::move(options)),
-      group_parents_(find_group_parents()) {}
+      group_parents_(find_group_parents()),
+      tasks_(std::move(executor)) {}
 
 Launcher::~Launcher() = default;
 
@@ -122,14 +125,52 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   input.mode = options_.mode;
   input.root_mode = attempt.root_mode;
   input.groups = groups_.folders();
+  if (guard_) input.pins = guard_->session_pins();
+  input.listeners = egress_->listeners();
+  input.capture = egress_->capture();
   if (namespaces) {
     CO_TRY(input.overlays, make_overlays(options_));
   }
   input.filters = {std::move(filter)};
   CO_TRY(plan_, compile(input));
-  auto executor = co_await asio::this_coro::executor;
-  CO_TRY(session_, Session::open(zygote_, plan_, executor));
-  co_return co_await session_->ready();
+  CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
+  CO_TRY_VOID(co_await session_->ready());
+  if (guard_)
+    guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
+                                 : WorkspaceGuard::Fence::audit_only);
+  if (attempt.rung == Rung::full)
+    tasks_.spawn([](EgressBroker& broker, std::vector<UniqueFd> fds) -> asio::awaitable<void> {
+      (void)co_await broker.serve(std::move(fds));
+    }(*egress_, std::move(session_->listeners())));
+  co_return Result<>{};
+}
+
+// What does not depend on the rung: the scan of protected paths and the way out.
+asio::awaitable<Result<>> Launcher::make_services() {
+  if (options_.mode == Mode::direct && !options_.state.empty() &&
+      options_.policy.filesystem.workspace == policies::Access::write) {
+    auto create = [this] {
+      return WorkspaceGuard::create(options_.policy, options_.workspace,
+                                    options_.state / "quarantine");
+    };
+    CO_TRY(guard_, create());
+  }
+  EgressOptions egress = egress_options(options_.policy, options_.phase);
+  egress.on_record = [this](const EgressRecord& record) { take_egress(record); };
+  CO_TRY(egress_,
+         EgressBroker::create(co_await asio::this_coro::executor, clock_, std::move(egress)));
+  co_return Result<>{};
+}
+
+void Launcher::take_egress(const EgressRecord& record) {
+  if (options_.on_egress) options_.on_egress(record);
+  if (record.verdict == policies::Verdict::allow) return;
+  std::string target = record.name.empty() ? record.address : record.name;
+  if (record.port != 0) target += ":" + std::to_string(record.port);
+  for (std::vector<Denial>* denials : running_)
+    if (denials->size() < kDenialsMax)
+      denials->push_back({record.via == Via::dns ? "look up" : "connect", target, record.rule,
+                          record.grant, 1});
 }
 
 asio::awaitable<Result<>> Launcher::open_strongest() {
@@ -162,8 +203,10 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
                                                                   Clock& clock,
                                                                   LauncherOptions options,
                                                                   Refusal* refusal) {
-  std::unique_ptr<Launcher> launcher(new Launcher(zygote, clock, std::move(options)));
-  const Result<> opened = co_await launcher->open_strongest();
+  std::unique_ptr<Launcher> launcher(
+      new Launcher(zygote, clock, std::move(options), co_await asio::this_coro::executor));
+  Result<> opened = co_await launcher->make_services();
+  if (opened) opened = co_await launcher->open_strongest();
   if (!opened) {
     if (refusal != nullptr) refusal->message = opened.error().message;
     co_return fail(opened.error());
@@ -177,8 +220,12 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
     co_return fail(std::move(error));
   }
   for (std::size_t i = 0; i < launcher->options_.prepared_cells; ++i) {
-    CO_TRY(auto cell, launcher->session_->prepare());
-    launcher->prepared_.push_back(std::move(cell));
+    auto cell = launcher->session_->prepare();
+    if (!cell) {
+      co_await launcher->close();
+      co_return fail(cell.error());
+    }
+    launcher->prepared_.push_back(*std::move(cell));
   }
   co_return launcher;
 }
@@ -194,8 +241,10 @@ LaunchPlan Launcher::launch_plan(const Command& command) const {
   LaunchPlan plan;
   plan.working_dir = command.working_dir.empty() ? options_.workspace.root : command.working_dir;
   plan.argv = command.argv;
-  plan.env = command_environment(options_.policy.env, options_.host, options_.environment,
-                                 command.environment);
+  std::vector<policies::EnvironmentVariable> extra;
+  if (footing_.rung == Rung::full) extra = egress_->environment();
+  extra.insert(extra.end(), command.environment.begin(), command.environment.end());
+  plan.env = command_environment(options_.policy.env, options_.host, options_.environment, extra);
   plan.limits = compile_limits(options_.policy.limits);
   plan.terminal = static_cast<bool>(command.on_terminal);
   return plan;
@@ -223,13 +272,41 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   outcome.rung = footing_.rung;
 }
 
+// The cell of the next command, with what has come to be protected since the session began.
+asio::awaitable<Result<std::unique_ptr<Cell>>> Launcher::begin() {
+  if (!guard_) co_return take_cell();
+  MountRecipe extra;
+  auto before = [this] { return guard_->before(); };
+  if (options_.offload != nullptr) {
+    CO_TRY(extra, co_await offload(*options_.offload, before));
+  } else {
+    CO_TRY(extra, before());
+  }
+  if (extra.empty()) co_return take_cell();
+  co_return session_->prepare(&extra);
+}
+
+asio::awaitable<void> Launcher::finish(Outcome& outcome) {
+  if (!guard_) co_return;
+  auto after = [this, &outcome]() -> Result<> {
+    guard_->after(outcome);
+    return {};
+  };
+  if (options_.offload != nullptr)
+    (void)co_await offload(*options_.offload, after);
+  else
+    (void)after();
+}
+
 asio::awaitable<Outcome> Launcher::run(Command command) {
-  auto cell = take_cell();
+  auto cell = co_await begin();
   if (!cell) {
     Outcome outcome;
     outcome.end(Ending::lost, cell.error().message);
     co_return outcome;
   }
+  std::vector<Denial> network;
+  running_.push_back(&network);
   const GroupCounts before = groups_.counts();
   LimitWatch watch(clock_, options_.policy.limits,
                    footing_.memory == LimitBy::polling ? LimitWatch::Memory::counted
@@ -243,7 +320,10 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
   options.watches = {&watch};
   Outcome outcome =
       co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
+  std::erase(running_, &network);
+  for (Denial& denial : network) outcome.add(std::move(denial));
   explain(outcome, before);
+  co_await finish(outcome);
   while (prepared_.size() < options_.prepared_cells) {
     auto next = session_->prepare();
     if (!next) break;
@@ -253,6 +333,8 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
 }
 
 asio::awaitable<void> Launcher::close() {
+  tasks_.cancel();
+  co_await tasks_.join();
   prepared_.clear();
   if (session_) co_await session_->close();
   session_.reset();

@@ -3,13 +3,16 @@
 #pragma once
 
 #include "runtime/async/clock.hpp"
+#include "runtime/async/task_group.hpp"
 #include "sandbox/control_groups.hpp"
+#include "sandbox/egress/egress_broker.hpp"
 #include "sandbox/filter_cache.hpp"
 #include "sandbox/host.hpp"
 #include "sandbox/ladder.hpp"
 #include "sandbox/outcome.hpp"
 #include "sandbox/run_command.hpp"
 #include "sandbox/session.hpp"
+#include "sandbox/workspace_guard.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -30,6 +33,7 @@ struct LauncherOptions {
   std::filesystem::path
       transaction;           ///< of transaction mode: an existing folder with "upper" and "work"
   std::optional<Rung> rung;  ///< this rung or none; by default the strongest that works
+  OnEgressRecord on_egress;  ///< hears every connection and look-up; may be empty
   std::size_t prepared_cells = 1;           ///< kept ready, so that the next command starts sooner
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
   FilterCache* filters = nullptr;           ///< shared by several launchers; may be absent
@@ -77,9 +81,14 @@ class Launcher {
   [[nodiscard]] const SessionPlan& plan() const { return plan_; }
 
  private:
-  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options);
+  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
+           asio::any_io_executor executor);
   struct Attempt;
+  asio::awaitable<Result<>> make_services();
+  void take_egress(const EgressRecord& record);
+  asio::awaitable<Result<std::unique_ptr<Cell>>> begin();
   asio::awaitable<Result<>> open_strongest();
+  asio::awaitable<void> finish(Outcome& outcome);
   asio::awaitable<Result<>> try_open(const Attempt& attempt);
   [[nodiscard]] std::vector<Attempt> attempts() const;
   Result<std::unique_ptr<Cell>> take_cell();
@@ -94,8 +103,13 @@ class Launcher {
   SessionPlan plan_;
   Footing footing_;
   std::vector<GuaranteeState> guarantees_;
+  std::optional<WorkspaceGuard> guard_;  ///< of a workspace that is written directly
+  std::unique_ptr<EgressBroker> egress_;
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Cell>> prepared_;
+  std::vector<std::vector<Denial>*>
+      running_;  ///< where denials of the network are noted, by command
+  TaskGroup tasks_;
 };
 
 }  // namespace fathom::sandbox
