@@ -51,6 +51,18 @@ Result<std::vector<OverlayPlan>> make_overlays(const LauncherOptions& options) {
   return overlays;
 }
 
+void add_connections(Outcome& outcome, std::vector<EgressRecord> connections) {
+  for (EgressRecord& record : connections) {
+    if (record.verdict != policies::Verdict::allow) {
+      std::string target = record.name.empty() ? record.address : record.name;
+      if (record.port != 0) target += ":" + std::to_string(record.port);
+      outcome.add(Denial{record.via == Via::dns ? "look up" : "connect", std::move(target),
+                         record.rule, record.grant, 1});
+    }
+    outcome.add(std::move(record));
+  }
+}
+
 std::string missing_text(const std::vector<GuaranteeState>& missing) {
   std::string text = "sandbox: the policy requires more than this machine gives:";
   for (const GuaranteeState& state : missing) {
@@ -99,6 +111,12 @@ std::vector<Launcher::Attempt> Launcher::attempts() const {
       options_.host.landlock_abi >= kLandlockTcpAbi ? Rung::container : Rung::container_old;
   if (options_.host.landlock_abi > 0 && options_.mode == Mode::direct)
     all.push_back({container, RootMode::unmapped, {}});
+  if (options_.probes)
+    std::erase_if(all, [&](const Attempt& attempt) {
+      return std::ranges::any_of(options_.probes->rungs, [&](const RungProbe& probe) {
+        return !probe.works && probe.rung == attempt.rung && probe.root_mode == attempt.root_mode;
+      });
+    });
   if (options_.rung)
     std::erase_if(all, [&](const Attempt& attempt) { return attempt.rung != *options_.rung; });
   return all;
@@ -164,38 +182,38 @@ asio::awaitable<Result<>> Launcher::make_services() {
 
 void Launcher::take_egress(const EgressRecord& record) {
   if (options_.on_egress) options_.on_egress(record);
-  if (record.verdict == policies::Verdict::allow) return;
-  std::string target = record.name.empty() ? record.address : record.name;
-  if (record.port != 0) target += ":" + std::to_string(record.port);
-  for (std::vector<Denial>* denials : running_)
-    if (denials->size() < kDenialsMax)
-      denials->push_back({record.via == Via::dns ? "look up" : "connect", target, record.rule,
-                          record.grant, 1});
+  for (std::vector<EgressRecord>* connections : running_)
+    if (connections->size() <= kConnectionsKeptMax) connections->push_back(record);
+}
+
+void Launcher::make_groups(const Attempt& attempt) {
+  const bool counted = attempt.rung == Rung::full &&
+                       !(options_.host.uid == 0 && attempt.root_mode == RootMode::unmapped);
+  groups_ = ControlGroups::create(group_parents_, options_.policy.limits, new_group_name(),
+                                  counted ? GroupLimits::memory : GroupLimits::memory_and_pids);
 }
 
 asio::awaitable<Result<>> Launcher::open_strongest() {
+  bool join_groups = options_.groups == GroupUse::where_possible;
   sweep_stale_groups(group_parents_);
-  groups_ = ControlGroups::create(group_parents_, options_.policy.limits, new_group_name());
   std::vector<Attempt> left = attempts();
   Result<> opened =
       fail(ErrorCode::unsupported, "sandbox: neither user namespaces nor Landlock work here");
   for (std::size_t i = 0; i < left.size(); ++i) {
+    if (join_groups) make_groups(left[i]);
     opened = co_await try_open(left[i]);
     if (opened) co_return opened;
     const wire::Stage stage = session_ ? session_->failed_stage() : wire::Stage::none;
     if (session_) co_await session_->close();
     session_.reset();
-    if (stage == wire::Stage::cgroup) {
-      groups_.remove();  // cannot be joined: the same attempt without
+    groups_.remove();  // what the zygote has not removed with the session
+    if (stage == wire::Stage::cgroup && join_groups) {
+      join_groups = false;  // cannot be joined: the same attempt without
       --i;
     } else if (!contains(left[i].lowered_by, stage)) {
       break;
-    } else {
-      // The zygote removed the folders with the session.
-      groups_ = ControlGroups::create(group_parents_, options_.policy.limits, new_group_name());
     }
   }
-  groups_.remove();
   co_return opened;
 }
 
@@ -256,16 +274,16 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   const policies::Limits& limits = options_.policy.limits;
   const GroupCounts now = groups_.counts();
   if (now.memory_kills > before.memory_kills) {
-    outcome.add({"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
-                 "limits: {memory: …}", now.memory_kills - before.memory_kills});
+    outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
+                       "limits: {memory: …}", now.memory_kills - before.memory_kills});
     if (outcome.ending == Ending::signalled && outcome.signal == SIGKILL)
       outcome.classify(Ending::memory_limit, "memory limit of " +
                                                  std::to_string(limits.memory_bytes) +
                                                  " bytes, counted by the control group");
   }
   if (now.pids_refused > before.pids_refused)
-    outcome.add({"processes", std::to_string(limits.pids), "limits.pids", "limits: {pids: …}",
-                 now.pids_refused - before.pids_refused});
+    outcome.add(Denial{"processes", std::to_string(limits.pids), "limits.pids", "limits: {pids: …}",
+                       now.pids_refused - before.pids_refused});
   for (const GuaranteeState& state : guarantees_)
     if (state.strength != policies::Strength::enforced)
       outcome.weaker.push_back({state.guarantee, state.strength, state.reason});
@@ -305,8 +323,8 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
     outcome.end(Ending::lost, cell.error().message);
     co_return outcome;
   }
-  std::vector<Denial> network;
-  running_.push_back(&network);
+  std::vector<EgressRecord> connections;
+  running_.push_back(&connections);
   const GroupCounts before = groups_.counts();
   LimitWatch watch(clock_, options_.policy.limits,
                    footing_.memory == LimitBy::polling ? LimitWatch::Memory::counted
@@ -320,8 +338,8 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
   options.watches = {&watch};
   Outcome outcome =
       co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
-  std::erase(running_, &network);
-  for (Denial& denial : network) outcome.add(std::move(denial));
+  std::erase(running_, &connections);
+  add_connections(outcome, std::move(connections));
   explain(outcome, before);
   co_await finish(outcome);
   while (prepared_.size() < options_.prepared_cells) {

@@ -10,6 +10,7 @@
 #include "sandbox/host.hpp"
 #include "sandbox/ladder.hpp"
 #include "sandbox/outcome.hpp"
+#include "sandbox/prober.hpp"
 #include "sandbox/run_command.hpp"
 #include "sandbox/session.hpp"
 #include "sandbox/workspace_guard.hpp"
@@ -22,6 +23,12 @@
 
 namespace fathom::sandbox {
 
+enum class GroupUse : std::uint8_t {
+  where_possible,
+  never,  ///< limits by the user namespace and by polling: a session opens 5 to 10 ms sooner under
+          ///< v1
+};
+
 struct LauncherOptions {
   policies::Policy policy;
   HostFacts host;
@@ -31,10 +38,12 @@ struct LauncherOptions {
   std::vector<std::string> environment;  ///< the runtime's, of which the policy passes some
   std::filesystem::path state;  ///< folder for quarantine and overlays, outside the workspace
   std::filesystem::path
-      transaction;           ///< of transaction mode: an existing folder with "upper" and "work"
-  std::optional<Rung> rung;  ///< this rung or none; by default the strongest that works
-  OnEgressRecord on_egress;  ///< hears every connection and look-up; may be empty
-  std::size_t prepared_cells = 1;           ///< kept ready, so that the next command starts sooner
+      transaction;  ///< of transaction mode: an existing folder with "upper" and "work"
+  std::optional<ProbeReport> probes;  ///< rungs that it saw fail are not tried
+  GroupUse groups = GroupUse::where_possible;
+  std::optional<Rung> rung;        ///< this rung or none; by default the strongest that works
+  OnEgressRecord on_egress;        ///< hears every connection and look-up; may be empty
+  std::size_t prepared_cells = 1;  ///< kept ready, so that the next command starts sooner
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
   FilterCache* filters = nullptr;           ///< shared by several launchers; may be absent
   OffloadPool* offload = nullptr;  ///< blocking work leaves the calling thread; may be absent
@@ -90,6 +99,7 @@ class Launcher {
   asio::awaitable<Result<>> open_strongest();
   asio::awaitable<void> finish(Outcome& outcome);
   asio::awaitable<Result<>> try_open(const Attempt& attempt);
+  void make_groups(const Attempt& attempt);
   [[nodiscard]] std::vector<Attempt> attempts() const;
   Result<std::unique_ptr<Cell>> take_cell();
   [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
@@ -107,8 +117,7 @@ class Launcher {
   std::unique_ptr<EgressBroker> egress_;
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Cell>> prepared_;
-  std::vector<std::vector<Denial>*>
-      running_;  ///< where denials of the network are noted, by command
+  std::vector<std::vector<EgressRecord>*> running_;  ///< where each command's connections are noted
   TaskGroup tasks_;
 };
 

@@ -225,7 +225,8 @@ asio::awaitable<ProbeReport> probe(ZygoteProcess& zygote, Clock& clock, HostFact
   const GroupParents parents = find_group_parents();
   sweep_stale_groups(parents);
   for (RungProbe& rung : report.rungs) {
-    ControlGroups groups = ControlGroups::create(parents, limits, new_group_name());
+    ControlGroups groups =
+        ControlGroups::create(parents, limits, new_group_name(), GroupLimits::memory_and_pids);
     const Trial trial{zygote, clock, host, scratch, groups};
     co_await try_rung(trial, rung, report);
     if (rung.works && report.memory == LimitBy::polling) report.memory = groups.memory();

@@ -3,10 +3,10 @@
 //   sandbox_bench [--json] [--rounds N] [--quick]
 //
 // posix_spawn    /bin/true from a small parent, standard streams on /dev/null
-// full_cold      session, namespaces and the command, until its outcome is known
-// full_warm      a command in a session that stands, with a cell prepared before
-// full_unprepared   the same without a prepared cell
-// landlock_rung  the container rung, warm
+// full_cold      session (limits without control groups), namespaces and the command, until its
+// outcome is known full_cold_group   full_cold with its memory in a control group; joining one of
+// v1 waits for the kernel full_warm      a command in a session that stands, with a cell prepared
+// before full_unprepared   the same without a prepared cell landlock_rung  the container rung, warm
 // bubblewrap     bwrap with all namespaces, /proc, /dev, /tmp and a writable folder
 // full_warm_2gb  full_warm with 2 GiB resident in this process
 #include "runtime/async/task_group.hpp"
@@ -84,7 +84,8 @@ class Bench {
 
  private:
   LauncherOptions launcher_options(Rung rung, std::size_t cells);
-  asio::awaitable<std::unique_ptr<Launcher>> open(Rung rung, std::size_t cells);
+  asio::awaitable<std::unique_ptr<Launcher>> open(Rung rung, std::size_t cells,
+                                                  GroupUse groups = GroupUse::where_possible);
   asio::awaitable<void> true_in(Launcher& launcher);
   asio::awaitable<void> interleaved();
   asio::awaitable<void> from_a_big_process();
@@ -126,8 +127,11 @@ LauncherOptions Bench::launcher_options(Rung rung, std::size_t cells) {
   return options;
 }
 
-asio::awaitable<std::unique_ptr<Launcher>> Bench::open(Rung rung, std::size_t cells) {
-  auto launcher = co_await Launcher::open(*zygote_, clock_, launcher_options(rung, cells));
+asio::awaitable<std::unique_ptr<Launcher>> Bench::open(Rung rung, std::size_t cells,
+                                                       GroupUse groups) {
+  LauncherOptions options = launcher_options(rung, cells);
+  options.groups = groups;
+  auto launcher = co_await Launcher::open(*zygote_, clock_, std::move(options));
   if (!launcher) {
     std::fprintf(stderr, "sandbox_bench: %s\n", launcher.error().message.c_str());
     std::exit(12);
@@ -186,6 +190,12 @@ asio::awaitable<void> Bench::interleaved() {
     });
     std::unique_ptr<Launcher> cold;
     co_await timed("full_cold", [&]() -> asio::awaitable<void> {
+      cold = co_await open(Rung::full, 0, GroupUse::never);
+      co_await true_in(*cold);
+    });
+    co_await cold->close();
+    co_await settle();
+    co_await timed("full_cold_group", [&]() -> asio::awaitable<void> {
       cold = co_await open(Rung::full, 0);
       co_await true_in(*cold);
     });
