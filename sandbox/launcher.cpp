@@ -82,7 +82,6 @@ Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
     : zygote_(zygote),
       clock_(clock),
       options_(std::move(options)),
-      group_parents_(find_group_parents()),
       tasks_(std::move(executor)) {}
 
 Launcher::~Launcher() = default;
@@ -152,6 +151,9 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   input.filters = {std::move(filter)};
   CO_TRY(plan_, compile(input));
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
+  prepared_.clear();
+  CO_TRY(auto cell, session_->prepare());  // asked for now, it is begun the moment the session stands
+  prepared_.push_back(std::move(cell));
   CO_TRY_VOID(co_await session_->ready());
   if (guard_)
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
@@ -187,15 +189,15 @@ void Launcher::take_egress(const EgressRecord& record) {
 }
 
 void Launcher::make_groups(const Attempt& attempt) {
+  const GroupParents parents = find_group_parents();
   const bool counted = attempt.rung == Rung::full &&
                        !(options_.host.uid == 0 && attempt.root_mode == RootMode::unmapped);
-  groups_ = ControlGroups::create(group_parents_, options_.policy.limits, new_group_name(),
+  groups_ = ControlGroups::create(parents, options_.policy.limits, new_group_name(),
                                   counted ? GroupLimits::memory : GroupLimits::memory_and_pids);
 }
 
 asio::awaitable<Result<>> Launcher::open_strongest() {
   bool join_groups = options_.groups == GroupUse::where_possible;
-  sweep_stale_groups(group_parents_);
   std::vector<Attempt> left = attempts();
   Result<> opened =
       fail(ErrorCode::unsupported, "sandbox: neither user namespaces nor Landlock work here");
@@ -237,7 +239,7 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
     if (refusal != nullptr) *refusal = {error.message, std::move(missing)};
     co_return fail(std::move(error));
   }
-  for (std::size_t i = 0; i < launcher->options_.prepared_cells; ++i) {
+  while (launcher->prepared_.size() < launcher->options_.prepared_cells) {
     auto cell = launcher->session_->prepare();
     if (!cell) {
       co_await launcher->close();

@@ -108,7 +108,6 @@ class Launcher {
   ZygoteProcess& zygote_;
   Clock& clock_;
   LauncherOptions options_;
-  GroupParents group_parents_;
   ControlGroups groups_;
   SessionPlan plan_;
   Footing footing_;

@@ -109,6 +109,7 @@ class Bench {
   Options options_;
   SystemClock clock_;
   std::unique_ptr<ZygoteProcess> zygote_;
+  HostFacts host_ = look_at_host(process_env);
   FilterCache filters_;
   std::filesystem::path root_;
   std::map<std::string, std::vector<double>> times_;
@@ -117,7 +118,7 @@ class Bench {
 
 LauncherOptions Bench::launcher_options(Rung rung, std::size_t cells) {
   LauncherOptions options;
-  options.host = look_at_host(process_env);
+  options.host = host_;
   options.workspace = *open_workspace((root_ / "work").string(), options.host);
   options.environment = process_environment();
   options.state = root_ / "state";
