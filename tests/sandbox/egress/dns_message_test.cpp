@@ -73,6 +73,9 @@ TEST_CASE("a message that is no plain query is refused by its header alone", "[s
                            "a\xc0\x00\0\x01\0\x01"s) == kFormatError);
   CHECK(refusal_of(kHead + "\x40"
                            "a\0\0\x01\0\x01"s) == kFormatError);
+  for (const char length : {'\x40', '\x80', '\xc0'})
+    CHECK(refusal_of(kHead + length + std::string(200, 'a') + "\0\0\x01\0\x01"s) == kFormatError);
+  CHECK(refusal_of(kHead + "\x40"s + std::string(64, 'a') + "\0\0\x01\0\x01"s) == kFormatError);
   // Too little, too much.
   CHECK(refusal_of(kHead + "\x05"
                            "abc"s) == kFormatError);

@@ -275,6 +275,36 @@ TEST_CASE("the TLS server name must be the name that was allowed", "[sandbox-egr
   CHECK(harness.records[0].bytes_up == 0);
 }
 
+TEST_CASE("a TLS client that names no server, or makes no sense, is refused", "[sandbox-egress]") {
+  EgressHarness harness(api());
+  std::string nameless = client_hello("api.test");
+  nameless[nameless.find("\0\0\0\x0d"s) + 1] = '\x7f';  // another extension than server_name
+  for (const std::string& hello : {nameless, "\x16\x03\x01\x00\x01\x02"s}) {
+    auto [inside, outside] = harness.tunnel("api.test:443");
+    inside.send(hello);
+    CHECK(harness.read_to_end(inside) == "\x15\x03\x03\x00\x02\x02\x31"s);
+    CHECK(harness.read_to_end(outside).empty());
+  }
+  harness.settle();
+  REQUIRE(harness.records.size() == 2);
+  CHECK(harness.records[0].reason ==
+        "the TLS client hello names no server, and should name 'api.test'");
+  CHECK(harness.records[1].reason == "the TLS client hello is not well formed");
+}
+
+TEST_CASE("of many addresses a few are tried, each as what it is", "[sandbox-egress]") {
+  EgressSetup setup = api();
+  setup.addresses = {{"::ffff:192.0.2.1", "192.0.2.2", "192.0.2.3", "192.0.2.4", "192.0.2.5"}};
+  setup.dial_is_silent = true;
+  EgressHarness harness(std::move(setup));
+  RawClient client = harness.connect_proxy();
+  client.send(connect_to("api.test:443"));
+  for (int i = 0; i < 4; ++i) harness.advance(2500ms);
+  CHECK(harness.read_to_end(client).starts_with("HTTP/1.1 504"));
+  CHECK(harness.dialled ==
+        Strings{"192.0.2.1 443", "192.0.2.2 443", "192.0.2.3 443", "192.0.2.4 443"});
+}
+
 TEST_CASE("the policy lists which ports of the machine's loopback have a name inside",
           "[sandbox-egress]") {
   EgressSetup setup;
@@ -322,6 +352,22 @@ TEST_CASE("look-ups over the rate wait for their turn", "[sandbox-egress]") {
   CHECK(answered == 2 * kLookUpsPerSecondMax + 1);
   harness.advance(1s);
   CHECK_FALSE(harness.ask(query).empty());
+}
+
+TEST_CASE("connections over the rate wait for their turn", "[sandbox-egress]") {
+  EgressHarness harness(api());
+  const auto is_answered = [&] {
+    RawClient client = harness.connect_proxy();
+    client.send("\x04");  // answered and closed at once
+    harness.settle();
+    client.receive();
+    return !client.received().empty();
+  };
+  int answered = 0;
+  while (answered <= 3 * kConnectionsPerSecondMax && is_answered()) ++answered;
+  CHECK(answered == 2 * kConnectionsPerSecondMax + 1);
+  harness.advance(1s);
+  CHECK(is_answered());
 }
 
 TEST_CASE("connections over the limit are reset, and their end makes room", "[sandbox-egress]") {
