@@ -152,7 +152,8 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   CO_TRY(plan_, compile(input));
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
   prepared_.clear();
-  CO_TRY(auto cell, session_->prepare());  // asked for now, it is begun the moment the session stands
+  // Asked for now, it is begun the moment the session stands.
+  CO_TRY(auto cell, session_->prepare());
   prepared_.push_back(std::move(cell));
   CO_TRY_VOID(co_await session_->ready());
   if (guard_)

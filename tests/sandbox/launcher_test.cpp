@@ -1,3 +1,5 @@
+#include "sandbox/launcher.hpp"
+
 #include "tests/sandbox/sandbox_fixture.hpp"
 #include "tests/support/catch.hpp"
 
