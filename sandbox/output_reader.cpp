@@ -19,9 +19,13 @@ OutputReader::OutputReader(asio::any_io_executor executor, UniqueFd pipe, Output
     : pipe_(std::move(executor), pipe.release()), stream_(stream), io_(io) {}
 
 asio::awaitable<void> OutputReader::run(std::function<bool(std::size_t)> on_bytes) {
-  std::string buffer(kReadBytes, '\0');
+  std::string buffer;
   while (!at_end_) {
     boost::system::error_code ec;
+    if (buffer.empty()) {  // many commands say nothing: their pipes cost no memory
+      co_await pipe_.async_wait(asio::posix::stream_descriptor::wait_read, asio::use_awaitable);
+      buffer.resize(kReadBytes);
+    }
     const std::size_t size = co_await pipe_.async_read_some(
         asio::buffer(buffer), asio::redirect_error(asio::use_awaitable, ec));
     if (ec == asio::error::operation_aborted) throw boost::system::system_error(ec);

@@ -80,12 +80,14 @@ Failure try_proc(const SessionPlan& plan) {
   return failed(Stage::proc);
 }
 
+struct Listeners {
+  int fds[wire::kListenersMax] = {};
+  std::size_t count = 0;
+};
+
 // Everything of the plan from the host name on.
-Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners,
-               std::size_t& listener_count) {
-  NetworkBuild network;
-  if ((plan.flags & wire::kSessionNetwork) != 0)
-    if (Failure failure = network.start((plan.flags & wire::kSessionCapture) != 0)) return failure;
+Failure set_up(SessionPlan& plan, int sync, NetworkBuild& network, CellContext& context,
+               Listeners& listeners) {
   std::size_t name_size = 0;
   const char* name = plan.rest.text(&name_size);
   if ((plan.namespaces & CLONE_NEWUTS) != 0 && ::sethostname(name, name_size) != 0)
@@ -96,7 +98,7 @@ Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners
   if (Failure failure = build_root(plan, sync)) return failure;
   if ((plan.flags & wire::kSessionNetwork) != 0)
     if (Failure failure = network.join()) return failure;
-  if (Failure failure = open_listeners(plan.rest, listeners, listener_count)) return failure;
+  if (Failure failure = open_listeners(plan.rest, listeners.fds, listeners.count)) return failure;
   if (Failure failure = build_ruleset(plan.rest, context.ruleset)) return failure;
   std::uint32_t proc_paths = 0;
   if (!read_paths(plan.rest, context.proc_paths, proc_paths)) return {Stage::plan, EINVAL, 1};
@@ -158,11 +160,13 @@ void run_session(SessionPlan& plan, int sync, int session) {
   CellContext context;
   context.flags = plan.cell_flags;
   context.in_pid_namespace = (plan.cell_flags & wire::kCellPids) != 0;
-  static int listeners[wire::kListenersMax];
-  std::size_t listener_count = 0;
+  static constinit Listeners listeners;
 
   Failure failure;
-  if (plan.identity == wire::Identity::self) failure = map_self(plan);
+  NetworkBuild network;
+  if ((plan.flags & wire::kSessionNetwork) != 0)
+    failure = network.start((plan.flags & wire::kSessionCapture) != 0);
+  if (!failure && plan.identity == wire::Identity::self) failure = map_self(plan);
   if (!failure) {
     // The zygote answers when maps and control groups are written, or closes the socket.
     char go = 0;
@@ -170,15 +174,15 @@ void run_session(SessionPlan& plan, int sync, int session) {
     if (plan.identity == wire::Identity::mapped) failure = take_identity(plan);
   }
   if (!context.in_pid_namespace) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  if (!failure) failure = set_up(plan, sync, context, listeners, listener_count);
+  if (!failure) failure = set_up(plan, sync, network, context, listeners);
   ::close(sync);
 
   wire::SessionReady ready;
   ready.stage = failure.stage;
   ready.error = failure.error;
   ready.detail = failure.detail;
-  send_message(session, &ready, sizeof ready, listeners, listener_count);
-  close_all(listeners, listener_count);
+  send_message(session, &ready, sizeof ready, listeners.fds, listeners.count);
+  close_all(listeners.fds, listeners.count);
   if (failure) ::_exit(1);
   forbid_capabilities();
 
