@@ -34,7 +34,8 @@ Result<std::string> filter_bytes(const policies::Policy& policy, const Footing& 
   filter.inet_stream = network;
   filter.inet_datagram = network;
   filter.netlink_route = true;
-  filter.refuse_setuid_bits = footing.root && footing.root_mode == RootMode::unmapped;
+  // Whatever id they run under, their files are left to root or to the workspace's owner.
+  filter.refuse_setuid_bits = footing.root;
   const auto program = TRY(build_filter(filter));
   return std::string(reinterpret_cast<const char*>(program.data()),
                      program.size() * sizeof(program[0]));
