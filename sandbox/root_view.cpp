@@ -65,10 +65,10 @@ class Builder {
     make_private_folders();
     if (input_.mode != Mode::direct) make_overlay();
     out_.mounts.mkdirs("/dev/run/user/" + std::to_string(input_.host.uid), 0700);
+    out_.mounts.sysfs("/sys");  // before the covers of what is hidden in it
     for (std::size_t i = 0; i < entries_.size(); ++i) show(i);
     for (std::size_t i = 0; i < entries_.size(); ++i)
       if (holds_places(i)) out_.mounts.restrict_one(entries_[i].path, kReadOnly);
-    out_.mounts.sysfs("/sys");
     show_resolver();
     pin();
     make_devices();

@@ -42,6 +42,22 @@ TEST_CASE("what is hidden in a private folder is absent without a cover", "[sand
   CHECK(std::ranges::find(paths, "/srv") != paths.end());
 }
 
+TEST_CASE("what is hidden in /sys is covered in the session's own /sys", "[sandbox]") {
+  policies::Policy policy;
+  policy.filesystem.grants = {{"/sys/firmware", Access::hidden, ""}};
+  const HostFacts host;
+  const Workspace workspace{"/work", 0, 0};
+  const CompileInput input{policy, host, workspace};
+  const auto entries = view_entries(input, folder_at);
+  REQUIRE(entries);
+  const auto view = build_root_view(input, *entries);
+  REQUIRE(view);
+  const auto& steps = view->mounts.steps();
+  const auto sysfs = std::ranges::find(steps, wire::MountOp::sysfs, &MountStep::op);
+  REQUIRE(sysfs != steps.end());
+  CHECK(std::ranges::find(sysfs, steps.end(), "/sys/firmware", &MountStep::path) != steps.end());
+}
+
 struct HomeBelowHome {
   std::string path = "/home/fathom-test-XXXXXX";
   bool made = ::mkdtemp(path.data()) != nullptr;
