@@ -36,6 +36,7 @@ Result<std::string> filter_bytes(const policies::Policy& policy, const Footing& 
   filter.netlink_route = true;
   // Whatever id they run under, their files are left to root or to the workspace's owner.
   filter.refuse_setuid_bits = footing.root;
+  filter.limit_others = footing.rung == Rung::full || footing.rung == Rung::no_network_ns;
   const auto program = TRY(build_filter(filter));
   return std::string(reinterpret_cast<const char*>(program.data()),
                      program.size() * sizeof(program[0]));

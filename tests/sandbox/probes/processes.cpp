@@ -129,6 +129,14 @@ int limit_other(const Arguments& a) {
   return answer_of(::syscall(SYS_prlimit64, target(a), RLIMIT_CORE, &old, nullptr));
 }
 
+// Lets a process be as nice as it is, which takes the right to make it nicer.
+int hinder(const Arguments& a) {
+  errno = 0;
+  const int nice = ::getpriority(PRIO_PROCESS, static_cast<id_t>(target(a)));
+  if (errno != 0) return errno;
+  return answer_of(::setpriority(PRIO_PROCESS, static_cast<id_t>(target(a)), nice));
+}
+
 // The value of one line of /proc/self/status.
 int status(const Arguments& a) {
   FILE* file = std::fopen("/proc/self/status", "r");
@@ -214,6 +222,7 @@ constexpr Probe kProbes[] = {{"signal", send_signal},
                              {"kill_all", kill_all},
                              {"trace_child", trace_child},
                              {"limit_other", limit_other},
+                             {"hinder", hinder},
                              {"status", status},
                              {"status_after_exec", status_after_exec},
                              {"regain_capabilities", regain_capabilities},
