@@ -127,8 +127,13 @@ class Builder {
 
   void hold_devices() {
     first_device_ = next_slot_;
-    for (const char* device : kDevices)
-      out_.mounts.clone(next_slot_++, std::string("/dev/") + device, wire::kCloneOptional);
+    for (const char* device : kDevices) {
+      out_.mounts.clone(next_slot_, std::string("/dev/") + device, wire::kCloneOptional);
+      // The nodes are the host's: their modes and owners stay, whoever owns them. What is written
+      // to a device needs no writable mount.
+      out_.mounts.restrict_slot(next_slot_++,
+                                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+    }
   }
 
   // One tmpfs, so that one size bounds them all. It stands on /dev until the devices come on top.

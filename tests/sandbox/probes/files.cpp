@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <linux/fs.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -56,6 +57,11 @@ int change_time(const Arguments& a) {
 }
 int set_attribute(const Arguments& a) {
   return answer_of(::setxattr(a.text(0), "user.probe", "x", 1, 0));
+}
+// All capabilities for whoever executes the file.
+int set_capability(const Arguments& a) {
+  const vfs_cap_data data{VFS_CAP_REVISION_2 | VFS_CAP_FLAGS_EFFECTIVE, {{~0U, 0}, {~0U, 0}}};
+  return answer_of(::setxattr(a.text(0), "security.capability", &data, sizeof data, 0));
 }
 int hard_link(const Arguments& a) { return answer_of(::link(a.text(0), a.text(1))); }
 int soft_link(const Arguments& a) { return answer_of(::symlink(a.text(0), a.text(1))); }
@@ -203,6 +209,7 @@ constexpr Probe kProbes[] = {{"create", create},
                              {"chown", change_owner},
                              {"utime", change_time},
                              {"setxattr", set_attribute},
+                             {"set_capability", set_capability},
                              {"link", hard_link},
                              {"symlink", soft_link},
                              {"link_temporary", link_temporary},
