@@ -51,6 +51,11 @@ struct FilterOptions {
   /// without a pid namespace or a Landlock domain, others of the same user are in reach.
   bool trace_processes = true;
 
+  /// prlimit64 of another process. With a processor limit of nothing it ends any process of the
+  /// same user, the runtime too, so only for children that see none but their own; Landlock has no
+  /// say.
+  bool limit_others = true;
+
   NotifySet notify = {};
 
   friend bool operator==(const FilterOptions&, const FilterOptions&) = default;

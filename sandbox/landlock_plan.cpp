@@ -24,6 +24,12 @@ constexpr std::uint64_t kNodes = LANDLOCK_ACCESS_FS_MAKE_CHAR | LANDLOCK_ACCESS_
 
 constexpr std::size_t kSiblingsMax = 4096;  // names listed beside a hidden path
 
+// Disks can be read whole there, and the terminals below /dev/pts are those that the user types
+// into: without a /dev of its own a command gets the devices of this list and no others.
+constexpr std::string_view kDevices = "/dev";
+constexpr std::initializer_list<const char*> kDevicesShown = {
+    "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"};
+
 bool is_container(Rung rung) { return rung == Rung::container || rung == Rung::container_old; }
 
 std::vector<std::string> names_in(const std::string& folder) {
@@ -65,13 +71,15 @@ class Readable {
            (entry.show == Show::private_folder && entry.name == "home");
   }
   [[nodiscard]] bool hides_below(const std::string& folder) const {
-    return std::ranges::any_of(entries_, [&](const ViewEntry& entry) {
-      return hides(entry) && is_within(entry.path, folder);
-    });
+    return is_within(kDevices, folder) ||
+           std::ranges::any_of(entries_, [&](const ViewEntry& entry) {
+             return hides(entry) && is_within(entry.path, folder);
+           });
   }
   [[nodiscard]] bool is_hidden(const std::string& path) const {
-    return std::ranges::any_of(
-        entries_, [&](const ViewEntry& entry) { return hides(entry) && entry.path == path; });
+    return path == kDevices || std::ranges::any_of(entries_, [&](const ViewEntry& entry) {
+             return hides(entry) && entry.path == path;
+           });
   }
 
   const std::vector<ViewEntry>& entries_;
@@ -99,8 +107,9 @@ LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntr
   if (abi >= kLandlockScopeAbi) plan.scoped = kScopeSignal | (container ? kScopeAbstractUnix : 0);
   if (container && abi >= kLandlockTcpAbi) plan.handled_network = kBindTcp | kConnectTcp;
 
+  Readable readable(entries, plan);
   if (container) {
-    Readable(entries, plan).grant("/");
+    readable.grant("/");
   } else {
     plan.paths.emplace_back("/", kRead);
   }
@@ -108,19 +117,18 @@ LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntr
     if (entry.show == Show::write || (entry.show == Show::private_folder && !container))
       plan.paths.emplace_back(entry.path, write);
     else if (entry.show == Show::read && container)
-      plan.paths.emplace_back(entry.path, kRead);
+      readable.grant(entry.path);
   }
-  // Devices, and the few files of /proc that a process may write about itself.
   constexpr std::uint64_t kUse = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDev;
   if (container) {
-    for (const char* device : {"/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom",
-                               "/dev/tty", "/dev/pts", "/dev/ptmx"})
-      plan.paths.emplace_back(device, kUse);
+    for (const char* device : kDevicesShown) plan.paths.emplace_back(device, kUse);
   } else {
     plan.paths.emplace_back("/dev", kUse);
     plan.paths.emplace_back("/dev/shm", write);
   }
-  plan.paths.emplace_back("/proc", kRead | LANDLOCK_ACCESS_FS_WRITE_FILE);
+  // No rule lets anything below /proc be written: root's own id, which a container may keep, would
+  // reach /proc/sys/kernel/core_pattern with it, and through that run programs outside. A rule
+  // could not tell a process's own files from those anyway.
   return plan;
 }
 

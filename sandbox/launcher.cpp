@@ -35,7 +35,9 @@ FilterOptions filter_options(const policies::Policy& policy, const Footing& foot
   filter.inet_stream = network;
   filter.inet_datagram = network;
   filter.netlink_route = true;
-  filter.refuse_setuid_bits = footing.root && footing.root_mode == RootMode::unmapped;
+  // Whatever id they run under, their files are left to root or to the workspace's owner.
+  filter.refuse_setuid_bits = footing.root;
+  filter.limit_others = footing.rung == Rung::full || footing.rung == Rung::no_network_ns;
   return filter;
 }
 

@@ -28,16 +28,35 @@ std::uint64_t inodes_for(std::uint64_t bytes) {
   return std::max<std::uint64_t>(bytes / 4096, 1024);
 }
 
-const ViewEntry* parent_of(const std::vector<ViewEntry>& entries, std::size_t index) {
-  for (std::size_t i = index; i-- > 0;)
-    if (is_within(entries[index].path, entries[i].path)) return &entries[i];
-  return nullptr;
+// Nothing of the host is left below: what is shown there needs a place made for it, and what is
+// hidden there is absent already.
+bool starts_empty(const ViewEntry& entry) {
+  return entry.show == Show::private_folder || entry.show == Show::hidden;
 }
+
+// By entry: the nearest entry around it that is mounted, or null. `absent` entries are not.
+struct Surroundings {
+  std::vector<const ViewEntry*> around;
+  std::vector<bool> absent;
+
+  explicit Surroundings(const std::vector<ViewEntry>& entries)
+      : around(entries.size(), nullptr), absent(entries.size(), false) {
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      for (std::size_t j = i; j-- > 0 && around[i] == nullptr;)
+        if (!absent[j] && is_within(entries[i].path, entries[j].path)) around[i] = &entries[j];
+      absent[i] =
+          entries[i].show == Show::hidden && around[i] != nullptr && starts_empty(*around[i]);
+    }
+  }
+};
 
 class Builder {
  public:
   Builder(const CompileInput& input, const std::vector<ViewEntry>& entries)
-      : input_(input), entries_(entries), slots_(entries.size(), kScratchSlot) {}
+      : input_(input),
+        entries_(entries),
+        surroundings_(entries),
+        slots_(entries.size(), kScratchSlot) {}
 
   Result<RootView> build() {
     TRY(hold_trees());
@@ -46,8 +65,10 @@ class Builder {
     make_private_folders();
     make_overlays();
     out_.mounts.mkdirs("/dev/run/user/" + std::to_string(input_.host.uid), 0700);
+    out_.mounts.sysfs("/sys");  // before the covers of what is hidden in it
     for (std::size_t i = 0; i < entries_.size(); ++i) show(i);
-    out_.mounts.sysfs("/sys");
+    for (std::size_t i = 0; i < entries_.size(); ++i)
+      if (holds_places(i)) out_.mounts.restrict_one(entries_[i].path, kReadOnly);
     show_resolver();
     pin();
     make_devices();
@@ -61,11 +82,20 @@ class Builder {
     return nullptr;
   }
 
+  // A hidden folder in which something is shown: the cover is a folder of its own then, and
+  // read-only when everything stands in it.
+  [[nodiscard]] bool holds_places(std::size_t index) const {
+    if (entries_[index].show != Show::hidden || surroundings_.absent[index]) return false;
+    for (std::size_t i = index + 1; i < entries_.size(); ++i)
+      if (surroundings_.around[i] == &entries_[index] && !surroundings_.absent[i]) return true;
+    return false;
+  }
+
   // Whether the entry must be mounted: it differs from what its parent already shows.
   [[nodiscard]] bool needs_mount(std::size_t index) const {
     const ViewEntry& entry = entries_[index];
     if (entry.show == Show::hidden || entry.show == Show::private_folder) return false;
-    const ViewEntry* parent = parent_of(entries_, index);
+    const ViewEntry* parent = surroundings_.around[index];
     const Show around = parent != nullptr ? parent->show : Show::read;
     return entry.show != around || overlay_of(entry) != nullptr;
   }
@@ -103,8 +133,13 @@ class Builder {
 
   void hold_devices() {
     first_device_ = next_slot_;
-    for (const char* device : kDevices)
-      out_.mounts.clone(next_slot_++, std::string("/dev/") + device, wire::kCloneOptional);
+    for (const char* device : kDevices) {
+      out_.mounts.clone(next_slot_, std::string("/dev/") + device, wire::kCloneOptional);
+      // The nodes are the host's: their modes and owners stay, whoever owns them. What is written
+      // to a device needs no writable mount.
+      out_.mounts.restrict_slot(next_slot_++,
+                                MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC | MOUNT_ATTR_RDONLY);
+    }
   }
 
   // One tmpfs, so that one size bounds them all. It stands on /dev until the devices come on top.
@@ -157,8 +192,13 @@ class Builder {
   void show(std::size_t index) {
     const ViewEntry& entry = entries_[index];
     std::uint32_t slot = kScratchSlot;
+    if (surroundings_.absent[index]) return;
     if (entry.show == Show::private_folder) {
       out_.mounts.clone(slot, "/dev/" + entry.name);
+    } else if (holds_places(index)) {
+      const std::string cover = "/dev/cover-" + std::to_string(index);
+      out_.mounts.mkdirs(cover, 0755);
+      out_.mounts.clone(slot, cover);
     } else if (entry.show == Show::hidden) {
       out_.mounts.clone(slot, entry.type == PathType::folder ? "/dev/empty" : "/dev/nothing");
       out_.mounts.restrict_slot(slot, kReadOnly);
@@ -172,11 +212,11 @@ class Builder {
     out_.mounts.attach(slot, entry.path);
   }
 
-  // A mount point where a private folder has none: below it the host's folders are not there.
+  // A mount point in a folder that starts empty.
   void make_place(std::size_t index) {
     const ViewEntry& entry = entries_[index];
-    const ViewEntry* parent = parent_of(entries_, index);
-    if (parent == nullptr || parent->show != Show::private_folder) return;
+    const ViewEntry* parent = surroundings_.around[index];
+    if (parent == nullptr || !starts_empty(*parent)) return;
     if (entry.type == PathType::folder) {
       out_.mounts.mkdirs(entry.path, 0755);
     } else {
@@ -228,6 +268,7 @@ class Builder {
 
   const CompileInput& input_;
   const std::vector<ViewEntry>& entries_;
+  Surroundings surroundings_;
   std::vector<std::uint32_t> slots_;  // by entry
   std::uint32_t next_slot_ = 0;
   std::uint32_t first_device_ = 0;

@@ -230,6 +230,11 @@ Rule scheduler_rule(const FilterOptions&) {
   return rule;
 }
 
+Rule limits_rule(const FilterOptions& options) {
+  if (options.limit_others) return always(Answer::allow);
+  return {{{{has_any(0, 0xFFFFFFFF)}, Answer::eperm}}, Answer::allow};  // 0 is the caller
+}
+
 Rule userfaultfd_rule(const FilterOptions& options) {
   return {{{{has_any(0, kUserfaultUserModeOnly)}, Answer::allow}}, forbidden_answer(options)};
 }
@@ -267,6 +272,7 @@ constexpr auto kRules = std::to_array<NamedRule>({
     {"openat2", openat2_rule},
     {"personality", personality_rule},
     {"prctl", prctl_rule},
+    {"prlimit64", limits_rule},
     {"process_vm_readv", trace_rule},
     {"ptrace", trace_rule},
     {"process_vm_writev", trace_rule},

@@ -106,9 +106,12 @@ constexpr auto kGroups = std::to_array<Group>({
     {granted, granted, granted,
      "sched_yield sched_getaffinity sched_setaffinity sched_getparam sched_setparam "
      "sched_getscheduler sched_getattr sched_get_priority_max sched_get_priority_min "
-     "sched_rr_get_interval getpriority ioprio_get ioprio_set getrlimit setrlimit prlimit64 "
+     "sched_rr_get_interval getpriority ioprio_get ioprio_set getrlimit setrlimit "
      "getrusage getcpu"},
     {granted, granted, checked, "setpriority"},
+
+    // The same, and those of others by pid: FilterOptions::limit_others.
+    {checked, checked, checked, "prlimit64"},
 
     // Realtime classes are refused by number; sched_setattr keeps the class in memory, so whole.
     {checked, checked, checked, "sched_setscheduler"},

@@ -2,6 +2,7 @@
 
 #include "tests/sandbox/sandbox_fixture.hpp"
 #include "tests/support/catch.hpp"
+#include "tests/support/skip.hpp"
 
 #include <sys/stat.h>
 
@@ -57,6 +58,19 @@ TEST_CASE("the workspace is writable, everything else is not", "[sandbox]") {
   struct stat info{};
   REQUIRE(::stat((box.workspace() + "/file").c_str(), &info) == 0);
   CHECK(info.st_uid == ::geteuid());  // as its user's, also where the command ran under another id
+}
+
+TEST_CASE("a command that root runs leaves no file that runs as its owner", "[sandbox]") {
+  if (::geteuid() != 0) return test::skip("files of root: only root can leave them");
+  SandboxFixture box;
+  const Outcome outcome = box.sh(
+      "cp /bin/true tool; chmod u+s tool; chmod 2755 tool; mkdir -m 2755 folder; ls -l tool;"
+      "python3 -c 'import os; os.open(\"other\", os.O_CREAT | os.O_WRONLY, 0o4755)'; true");
+  CHECK(out_of(outcome).starts_with("-rwxr-xr-x"));
+  for (const auto& entry : std::filesystem::directory_iterator(box.workspace()))
+    CHECK((entry.status().permissions() &
+           (std::filesystem::perms::set_uid | std::filesystem::perms::set_gid)) ==
+          std::filesystem::perms::none);
 }
 
 TEST_CASE("the home folder is empty and private, secrets are not passed", "[sandbox]") {

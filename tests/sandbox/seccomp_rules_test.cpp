@@ -250,6 +250,17 @@ TEST_CASE("priorities, scheduling classes and the memory map have their limits",
   CHECK(build_answer("prctl", {PR_SET_NO_NEW_PRIVS, PR_SET_MM}) == "allow");
 }
 
+TEST_CASE("limits of other processes can be refused, one's own never", "[sandbox-filter]") {
+  FilterOptions options = test::generous(SyscallProfile::build);
+  const Filter among_its_own(options);
+  options.limit_others = false;
+  const Filter among_others(options);
+  CHECK(answer(among_its_own, "prlimit64", {1234}) == "allow");
+  CHECK(answer(among_others, "prlimit64", {1234}) == "eperm");
+  CHECK(answer(among_others, "prlimit64", {0}) == "allow");
+  CHECK(answer(among_others, "prlimit64", {kGarbage}) == "allow");  // the kernel reads an int
+}
+
 TEST_CASE("debug traces, and faults in user mode only", "[sandbox-filter]") {
   FilterOptions options = test::generous(SyscallProfile::debug);
   const Filter debug(options);

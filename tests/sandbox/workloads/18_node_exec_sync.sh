@@ -1,0 +1,1 @@
+test "$(node -e 'process.stdout.write(require("child_process").execSync("echo from-child"))')" = from-child

@@ -1,0 +1,3 @@
+cp "$WORKLOADS/java_program.txt" Main.java
+javac Main.java
+test "$(java -Xmx256m Main)" = ran

@@ -1,0 +1,2 @@
+ps aux > log
+grep -q 'ps aux' log
