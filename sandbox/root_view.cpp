@@ -310,10 +310,11 @@ int weight(Show show) {
 void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) {
   for (const OverlayPlan& overlay : input.overlays) {
     if (overlay.has_lower) continue;
+    const Surroundings surroundings(entries);
     const auto at = std::ranges::find(entries, overlay.path, &ViewEntry::path);
     if (at == entries.end()) continue;
-    const ViewEntry* parent = parent_of(entries, static_cast<std::size_t>(at - entries.begin()));
-    if (parent == nullptr || parent->show != Show::private_folder) entries.erase(at);
+    const ViewEntry* around = surroundings.around[static_cast<std::size_t>(at - entries.begin())];
+    if (around == nullptr || !starts_empty(*around)) entries.erase(at);
   }
 }
 
