@@ -81,10 +81,7 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
 
 Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
                    asio::any_io_executor executor)
-    : zygote_(zygote),
-      clock_(clock),
-      options_(std::move(options)),
-      tasks_(std::move(executor)) {}
+    : zygote_(zygote), clock_(clock), options_(std::move(options)), tasks_(std::move(executor)) {}
 
 Launcher::~Launcher() = default;
 
@@ -154,9 +151,9 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   CO_TRY(plan_, compile(input));
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
   prepared_.clear();
-  // Asked for now, it is begun the moment the session stands.
-  CO_TRY(auto cell, session_->prepare());
-  prepared_.push_back(std::move(cell));
+  // Asked for now, it is begun the moment the session stands. A session that has failed already
+  // cannot be asked: ready() says why.
+  if (auto cell = session_->prepare()) prepared_.push_back(*std::move(cell));
   CO_TRY_VOID(co_await session_->ready());
   if (guard_)
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit

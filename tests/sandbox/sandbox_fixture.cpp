@@ -45,6 +45,7 @@ void SandboxFixture::run_to_end(asio::awaitable<void> task) {
 }
 
 Result<> SandboxFixture::open() {
+  if (launcher_) return {};
   Result<> opened;
   run_to_end([](SandboxFixture& self, Result<>& result) -> asio::awaitable<void> {
     auto launcher =
