@@ -6,7 +6,6 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 
 #include <csignal>
@@ -90,26 +89,9 @@ Request receive_launch(int cell) {
   return request;
 }
 
-// Takes the filter's listener out of the table we share with the child and sends it to the runtime.
-void pass_listener(int cell, int handshake) {
-  std::int32_t listener = -1;
-  if (::read(handshake, &listener, sizeof listener) != sizeof listener) return;
-  wire::Notify note;
-  const bool sent = send_message(cell, &note, sizeof note, &listener, 1);
-  ::close(listener);
-  const char go = sent ? 1 : 0;
-  if (::write(handshake, &go, 1) != 1) return;  // the child is gone: its end is reported below
-}
-
 pid_t start_child(const CellContext& context, Request& request, int cell) {
-  const bool notify = (request.launch.flags & wire::kLaunchNotify) != 0;
-  int handshake[2] = {-1, -1};
-  if (notify && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handshake) != 0) return -1;
-  const pid_t child = clone_process(notify ? CLONE_FILES : 0, nullptr);
-  if (child == 0)
-    run_child(context, request.launch, request.body, request.stdio, cell, handshake[1]);
-  if (child > 0 && notify) pass_listener(cell, handshake[0]);
-  if (notify) close_all(handshake, 2);
+  const pid_t child = clone_process(0, nullptr);
+  if (child == 0) run_child(context, request.launch, request.body, request.stdio, cell);
   close_all(request.stdio, kStdio);
   return child;
 }
