@@ -3,14 +3,18 @@
 #pragma once
 
 #include "runtime/async/clock.hpp"
+#include "sandbox/connect_broker.hpp"
 #include "sandbox/control_groups.hpp"
+#include "sandbox/denied_paths.hpp"
 #include "sandbox/host.hpp"
 #include "sandbox/ladder.hpp"
 #include "sandbox/outcome.hpp"
 #include "sandbox/run_command.hpp"
+#include "sandbox/scratch_folder.hpp"
 #include "sandbox/session.hpp"
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -80,6 +84,10 @@ class Launcher {
   [[nodiscard]] std::vector<Attempt> attempts() const;
   Result<std::unique_ptr<Cell>> take_cell();
   [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
+  Result<> make_scratch();
+  asio::awaitable<Outcome> run_once(const Command& command);
+  void name_reads(Outcome& outcome, const Command& command) const;
+  HostPath look_once(const std::string& path);
   void explain(Outcome& outcome, const GroupCounts& before) const;
 
   ZygoteProcess& zygote_;
@@ -87,6 +95,11 @@ class Launcher {
   LauncherOptions options_;
   GroupParents group_parents_;
   ControlGroups groups_;
+  std::map<std::string, HostPath> looked_at_;  ///< links are resolved once a session
+  FileFences fences_;
+  ScratchFolder scratch_;
+  std::unique_ptr<ConnectBroker> broker_;
+  bool may_listen_ = true;  ///< until the kernel refuses a seccomp listener
   SessionPlan plan_;
   Footing footing_;
   std::vector<GuaranteeState> guarantees_;

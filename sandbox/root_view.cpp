@@ -280,6 +280,7 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   }
   for (const std::string& path : input.policy.network.unix_sockets) add(path, Show::read, "");
   for (const std::string& path : input.pins.writable) add(path, Show::write, "");
+  if (!input.scratch.empty()) add(input.scratch, Show::write, "");
   add(input.workspace.root, show_of(input.policy.filesystem.workspace), "");
 
   std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {
