@@ -97,13 +97,8 @@ std::string parent_of(const std::string& folder) {
 void sweep(const std::string& parent) {
   if (parent.empty()) return;
   std::error_code ignored;
-  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored)) {
-    const std::string name = entry.path().filename();
-    if (!name.starts_with(kPrefix)) continue;
-    const auto parts = split(std::string_view(name).substr(kPrefix.size()), '-');
-    if (parts.size() < 2 || start_time(std::string(parts[0])) == parts[1]) continue;
-    ::rmdir(entry.path().c_str());
-  }
+  for (const auto& entry : std::filesystem::directory_iterator(parent, ignored))
+    if (is_name_of_gone_process(entry.path().filename().string())) ::rmdir(entry.path().c_str());
 }
 
 }  // namespace
@@ -211,6 +206,12 @@ void ControlGroups::remove() {
 void sweep_stale_groups(const GroupParents& parents) {
   for (const std::string* parent : {&parents.unified, &parents.memory, &parents.pids, &parents.cpu})
     sweep(*parent);
+}
+
+bool is_name_of_gone_process(std::string_view name) {
+  if (!name.starts_with(kPrefix)) return false;
+  const auto parts = split(name.substr(kPrefix.size()), '-');
+  return parts.size() >= 2 && start_time(std::string(parts[0])) != parts[1];
 }
 
 std::string new_group_name() {

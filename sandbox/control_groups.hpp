@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fathom::sandbox {
@@ -68,5 +69,8 @@ void sweep_stale_groups(const GroupParents& parents);
 
 /// A name for a new group of this process.
 std::string new_group_name();
+
+/// Whether it is such a name, of a process that is gone.
+bool is_name_of_gone_process(std::string_view name);
 
 }  // namespace fathom::sandbox

@@ -10,16 +10,21 @@ namespace fathom::sandbox {
 /// trip costs 5 to 48 us, so BPF looks at the registers first: an open for reading never waits. All
 /// of it needs a listener; without one the kernel answers ENOSYS.
 struct NotifySet {
-  /// open, openat and creat that may write, create or truncate. openat2 keeps its flags in memory,
-  /// where they can change between our look and the kernel's, so it answers ENOSYS: every caller
-  /// falls back to openat, which is seen.
+  /// open, openat and creat that may write, create or truncate; not with O_EXCL, which makes a new
+  /// file: that is what git, tar, cp and mkstemp do by the thousand, and a wait for each cost a
+  /// checkout of 5,000 files half its time again. openat2 keeps its flags in memory, where they can
+  /// change between our look and the kernel's, so it answers ENOSYS: every caller falls back to
+  /// openat, which is seen.
   bool write_opens = false;
 
-  /// connect, and sendto with an address. sendmsg and sendmmsg keep the address in memory: they
-  /// wait only when `inet_datagram` gives them a socket that obeys it; otherwise datagram sockets
-  /// of the unix family are refused too, and nothing is left that sendmsg could direct. TCP fast
-  /// open (a connection made by sending) is refused. bind is not part of it: it names an address of
-  /// ours, which Landlock and the mounts confine. sendto to netlink does wait (getifaddrs).
+  /// The broker of connections: the supervisor makes every Internet socket, binds it and connects
+  /// it. socket (of the Internet), bind, connect, and sendto with an address wait. sendmsg and
+  /// sendmmsg keep the address in memory: they wait only when `inet_datagram` gives them a socket
+  /// that obeys it (then a launch cannot hand its listener over: it does that by sendmsg);
+  /// otherwise datagram sockets of the unix family are refused too, and nothing is left that
+  /// sendmsg could direct. TCP fast open (a connection made by sending) is refused. listen does not
+  /// wait: a socket that the supervisor made has its loopback address already. sendto to netlink
+  /// does wait (getifaddrs).
   bool connect = false;
 
   /// The calls that are always refused wait, so that the supervisor can record them before it

@@ -65,6 +65,10 @@ GuaranteeState protected_paths(const Footing& footing) {
 
 GuaranteeState network(const Footing& footing) {
   if (footing.rung == Rung::full) return enforced(Guarantee::network, "network namespace");
+  if (footing.rung == Rung::container && footing.listener)
+    return enforced(Guarantee::network, "connect broker and " +
+                                            landlock_text(footing.landlock_abi) +
+                                            ": loopback shared with the host, no UDP");
   return enforced(Guarantee::network, "seccomp: no Internet sockets, not even loopback");
 }
 

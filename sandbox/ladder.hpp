@@ -21,6 +21,7 @@ struct Footing {
   RootMode root_mode = RootMode::idmapped;
   LimitBy memory = LimitBy::polling;
   LimitBy pids = LimitBy::nothing;
+  bool listener = true;  ///< the kernel gives us a seccomp listener
 };
 
 struct GuaranteeState {

@@ -5,8 +5,11 @@
 #include "sandbox/environment.hpp"
 #include "sandbox/landlock_plan.hpp"
 #include "sandbox/limit_watch.hpp"
+#include "sandbox/notify_supervisor.hpp"
 
 #include <boost/asio/this_coro.hpp>
+
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <csignal>
@@ -27,17 +30,23 @@ bool contains(const std::vector<wire::Stage>& stages, wire::Stage stage) {
   return std::ranges::find(stages, stage) != stages.end();
 }
 
+// The rung without namespaces but with TCP rules of Landlock: see ConnectBroker.
+bool has_broker(const Footing& footing) {
+  return footing.rung == Rung::container && footing.listener;
+}
+
 FilterOptions filter_options(const policies::Policy& policy, const Footing& footing) {
   FilterOptions filter;
   filter.profile = policy.syscalls;
   filter.unix_sockets = true;
-  const bool network = footing.rung == Rung::full;
-  filter.inet_stream = network;
-  filter.inet_datagram = network;
+  filter.inet_stream = footing.rung == Rung::full || has_broker(footing);
+  filter.inet_datagram = footing.rung == Rung::full;
   filter.netlink_route = true;
   // Whatever id they run under, their files are left to root or to the workspace's owner.
   filter.refuse_setuid_bits = footing.root;
   filter.limit_others = footing.rung == Rung::full || footing.rung == Rung::no_network_ns;
+  filter.notify = {
+      .write_opens = footing.listener, .connect = has_broker(footing), .refused = footing.listener};
   return filter;
 }
 
@@ -65,6 +74,18 @@ void add_connections(Outcome& outcome, std::vector<EgressRecord> connections) {
   }
 }
 
+// Without private mounts, the folders that the session's own would be.
+std::vector<policies::EnvironmentVariable> in_scratch(
+    const ScratchFolder& scratch, const std::vector<policies::EnvironmentVariable>& extra) {
+  if (scratch.path().empty()) return extra;
+  std::vector<policies::EnvironmentVariable> all = {{"HOME", scratch.home()},
+                                                    {"TMPDIR", scratch.tmp()},
+                                                    {"TMPPREFIX", scratch.tmp() + "/zsh"},
+                                                    {"XDG_RUNTIME_DIR", scratch.run()}};
+  all.insert(all.end(), extra.begin(), extra.end());
+  return all;
+}
+
 std::string missing_text(const std::vector<GuaranteeState>& missing) {
   std::string text = "sandbox: the policy requires more than this machine gives:";
   for (const GuaranteeState& state : missing) {
@@ -79,9 +100,11 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
 
 }  // namespace
 
-Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
-                   asio::any_io_executor executor)
-    : zygote_(zygote), clock_(clock), options_(std::move(options)), tasks_(std::move(executor)) {}
+Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options)
+    : zygote_(zygote),
+      clock_(clock),
+      options_(std::move(options)),
+      fences_{options_.policy, {}, {}} {}
 
 Launcher::~Launcher() = default;
 
@@ -120,6 +143,18 @@ std::vector<Launcher::Attempt> Launcher::attempts() const {
   return all;
 }
 
+HostPath Launcher::look_once(const std::string& path) {
+  const auto known = looked_at_.find(path);
+  if (known != looked_at_.end()) return known->second;
+  return looked_at_.emplace(path, look_at_path(path)).first->second;
+}
+
+Result<> Launcher::make_scratch() {
+  const auto parent = options_.state.empty() ? "/tmp" : options_.state / "scratch";
+  scratch_ = TRY(ScratchFolder::create(parent));
+  return {};
+}
+
 asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   footing_ = {};
   footing_.rung = attempt.rung;
@@ -129,6 +164,7 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   footing_.memory = groups_.memory();
   footing_.pids = groups_.pids();
   const bool namespaces = attempt.rung == Rung::full || attempt.rung == Rung::no_network_ns;
+  footing_.listener = may_listen_;
   const bool counted = !footing_.root || attempt.root_mode != RootMode::unmapped;
   if (footing_.pids == LimitBy::nothing && namespaces && counted)
     footing_.pids = LimitBy::user_namespace;
@@ -148,7 +184,18 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
     CO_TRY(input.overlays, make_overlays(options_));
   }
   input.filters = {std::move(filter)};
-  CO_TRY(plan_, compile(input));
+  broker_.reset();
+  scratch_.remove();
+  if (!namespaces) CO_TRY_VOID(make_scratch());
+  input.scratch = scratch_.path();
+  const auto look = [this](const std::string& path) { return look_once(path); };
+  CO_TRY(plan_, compile(input, look));
+  CO_TRY(fences_.entries, view_entries(input, look));
+  fences_.read_only = input.pins.read_only;
+  fences_.private_folders = namespaces;
+  scratch_.link_home(options_.host.home, fences_.entries);
+  if (has_broker(footing_))
+    broker_ = std::make_unique<ConnectBroker>(clock_, fences_, options_.phase);
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
   prepared_.clear();
   // Asked for now, it is begun the moment the session stands. A session that has failed already
@@ -159,7 +206,7 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
                                  : WorkspaceGuard::Fence::audit_only);
   if (attempt.rung == Rung::full)
-    tasks_.spawn([](EgressBroker& broker, std::vector<UniqueFd> fds) -> asio::awaitable<void> {
+    tasks_->spawn([](EgressBroker& broker, std::vector<UniqueFd> fds) -> asio::awaitable<void> {
       (void)co_await broker.serve(std::move(fds));
     }(*egress_, std::move(session_->listeners())));
   co_return Result<>{};
@@ -167,6 +214,7 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
 
 // What does not depend on the rung: the scan of protected paths and the way out.
 asio::awaitable<Result<>> Launcher::make_services() {
+  tasks_.emplace(co_await asio::this_coro::executor);
   if (options_.mode == Mode::direct && !options_.state.empty() &&
       options_.policy.filesystem.workspace == policies::Access::write) {
     auto create = [this] {
@@ -223,8 +271,7 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
                                                                   Clock& clock,
                                                                   LauncherOptions options,
                                                                   Refusal* refusal) {
-  std::unique_ptr<Launcher> launcher(
-      new Launcher(zygote, clock, std::move(options), co_await asio::this_coro::executor));
+  std::unique_ptr<Launcher> launcher(new Launcher(zygote, clock, std::move(options)));
   Result<> opened = co_await launcher->make_services();
   if (opened) opened = co_await launcher->open_strongest();
   if (!opened) {
@@ -264,9 +311,11 @@ LaunchPlan Launcher::launch_plan(const Command& command) const {
   std::vector<policies::EnvironmentVariable> extra;
   if (footing_.rung == Rung::full) extra = egress_->environment();
   extra.insert(extra.end(), command.environment.begin(), command.environment.end());
-  plan.env = command_environment(options_.policy.env, options_.host, options_.environment, extra);
+  plan.env = command_environment(options_.policy.env, options_.host, options_.environment,
+                                 in_scratch(scratch_, extra));
   plan.limits = compile_limits(options_.policy.limits);
   plan.terminal = static_cast<bool>(command.on_terminal);
+  plan.notify = footing_.listener;
   return plan;
 }
 
@@ -318,7 +367,21 @@ asio::awaitable<void> Launcher::finish(Outcome& outcome) {
     (void)after();
 }
 
-asio::awaitable<Outcome> Launcher::run(Command command) {
+// A hidden path is not there, so an open of it fails as any other: the words of the command say
+// what it was about.
+void Launcher::name_reads(Outcome& outcome, const Command& command) const {
+  if (outcome.ending != Ending::exited || outcome.exit_code == 0) return;
+  const auto exists = [](const std::string& path) {
+    struct stat info{};
+    return ::lstat(path.c_str(), &info) == 0;
+  };
+  const NamedCommand named{
+      command.argv, command.working_dir.empty() ? options_.workspace.root : command.working_dir,
+      options_.host.home};
+  for (Denial& denial : named_denials(fences_, named, exists)) outcome.add(std::move(denial));
+}
+
+asio::awaitable<Outcome> Launcher::run_once(const Command& command) {
   auto cell = co_await begin();
   if (!cell) {
     Outcome outcome;
@@ -331,20 +394,40 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
   LimitWatch watch(clock_, options_.policy.limits,
                    footing_.memory == LimitBy::polling ? LimitWatch::Memory::counted
                                                        : LimitWatch::Memory::left_to_the_kernel);
+  NotifySupervisor supervisor(fences_, broker_.get());
   CommandOptions options;
   options.io = {command.input, command.on_output, command.on_terminal, options_.blobs,
                 options_.offload};
   options.limits.time = std::min<Duration>(command.time.value_or(options_.policy.limits.time),
                                            options_.policy.limits.time);
   options.limits.output_bytes = options_.policy.limits.output_bytes;
-  options.watches = {&watch};
+  options.watches = {&watch, &supervisor};
   Outcome outcome =
       co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
   std::erase(running_, &connections);
   add_connections(outcome, std::move(connections));
   explain(outcome, before);
+  name_reads(outcome, command);
   co_await finish(outcome);
-  while (prepared_.size() < options_.prepared_cells) {
+  co_return outcome;
+}
+
+asio::awaitable<Outcome> Launcher::run(Command command) {
+  Outcome outcome = co_await run_once(command);
+  const bool refused =
+      outcome.ending == Ending::not_started && outcome.stage == wire::Stage::seccomp;
+  if (refused && may_listen_) {
+    // The kernel allows one listener on the way up: a runtime around us has it. Nothing has run, so
+    // the session is opened again without one: denials go unnamed, and no broker connects.
+    may_listen_ = false;
+    co_await close();
+    Result<> opened = co_await make_services();
+    if (opened) opened = co_await open_strongest();
+    if (!opened) co_return outcome;
+    guarantees_ = guarantees_of(footing_);
+    outcome = co_await run_once(command);
+  }
+  while (session_ && prepared_.size() < options_.prepared_cells) {
     auto next = session_->prepare();
     if (!next) break;
     prepared_.push_back(*std::move(next));
@@ -353,11 +436,15 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
 }
 
 asio::awaitable<void> Launcher::close() {
-  tasks_.cancel();
-  co_await tasks_.join();
+  if (tasks_) {
+    tasks_->cancel();
+    co_await tasks_->join();
+    tasks_.reset();
+  }
   prepared_.clear();
   if (session_) co_await session_->close();
   session_.reset();
+  scratch_.remove();
 }
 
 }  // namespace fathom::sandbox

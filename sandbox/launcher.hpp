@@ -4,7 +4,9 @@
 
 #include "runtime/async/clock.hpp"
 #include "runtime/async/task_group.hpp"
+#include "sandbox/connect_broker.hpp"
 #include "sandbox/control_groups.hpp"
+#include "sandbox/denied_paths.hpp"
 #include "sandbox/egress/egress_broker.hpp"
 #include "sandbox/filter_cache.hpp"
 #include "sandbox/host.hpp"
@@ -12,10 +14,12 @@
 #include "sandbox/outcome.hpp"
 #include "sandbox/prober.hpp"
 #include "sandbox/run_command.hpp"
+#include "sandbox/scratch_folder.hpp"
 #include "sandbox/session.hpp"
 #include "sandbox/workspace_guard.hpp"
 
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -90,8 +94,7 @@ class Launcher {
   [[nodiscard]] const SessionPlan& plan() const { return plan_; }
 
  private:
-  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
-           asio::any_io_executor executor);
+  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options);
   struct Attempt;
   asio::awaitable<Result<>> make_services();
   void take_egress(const EgressRecord& record);
@@ -103,12 +106,21 @@ class Launcher {
   [[nodiscard]] std::vector<Attempt> attempts() const;
   Result<std::unique_ptr<Cell>> take_cell();
   [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
+  Result<> make_scratch();
+  asio::awaitable<Outcome> run_once(const Command& command);
+  void name_reads(Outcome& outcome, const Command& command) const;
+  HostPath look_once(const std::string& path);
   void explain(Outcome& outcome, const GroupCounts& before) const;
 
   ZygoteProcess& zygote_;
   Clock& clock_;
   LauncherOptions options_;
   ControlGroups groups_;
+  std::map<std::string, HostPath> looked_at_;  ///< links are resolved once a session
+  FileFences fences_;
+  ScratchFolder scratch_;
+  std::unique_ptr<ConnectBroker> broker_;
+  bool may_listen_ = true;  ///< until the kernel refuses a seccomp listener
   SessionPlan plan_;
   Footing footing_;
   std::vector<GuaranteeState> guarantees_;
@@ -117,7 +129,7 @@ class Launcher {
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Cell>> prepared_;
   std::vector<std::vector<EgressRecord>*> running_;  ///< where each command's connections are noted
-  TaskGroup tasks_;
+  std::optional<TaskGroup> tasks_;                   ///< what serves the session
 };
 
 }  // namespace fathom::sandbox

@@ -26,6 +26,7 @@ Json to_json(const Denial& denial) {
                {"rule", denial.rule},
                {"count", denial.count}};
   if (!denial.grant.empty()) json["grant"] = to_valid_utf8(denial.grant);
+  if (!denial.note.empty()) json["note"] = denial.note;
   return json;
 }
 
@@ -131,7 +132,8 @@ std::string notice_for_model(const Outcome& outcome) {
   if (outcome.ending != Ending::exited) lines.push_back("[sandbox] " + summary(outcome));
   for (const Denial& denial : outcome.denials) {
     std::string line = "[sandbox] " + denial.what + " denied: " + to_printable(denial.target) +
-                       " (rule " + denial.rule + ")";
+                       " (rule " + denial.rule + (denial.note.empty() ? "" : "; " + denial.note) +
+                       ")";
     if (!denial.grant.empty())
       line += "; a person can allow it with: " + to_printable(denial.grant);
     lines.push_back(std::move(line));

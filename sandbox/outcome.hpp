@@ -46,6 +46,8 @@ struct Denial {
   std::string rule;    ///< id of the policy's rule, or of the sandbox's own
   std::string grant;   ///< smallest line of policy that would allow it; "" when nothing would
   std::uint64_t count = 1;
+  std::string note =
+      {};  ///< how it is known, when it was not seen happening: "named in the command"
 
   friend bool operator==(const Denial&, const Denial&) = default;
 };

@@ -352,6 +352,7 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   if (mounts)  // without mounts an overlay's path would be the host's own
     for (const OverlayPlan& overlay : input.overlays)
       entries.push_back({overlay.path, Show::write, PathType::folder, ""});
+  if (!input.scratch.empty()) add(input.scratch, Show::write, "");
   add(input.workspace.root, show_of(input.policy.filesystem.workspace), "");
 
   std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {

@@ -94,4 +94,11 @@ Result<std::vector<sock_filter>> build_filter(const FilterOptions& options) {
   return std::vector<sock_filter>(valid.instructions().begin(), valid.instructions().end());
 }
 
+std::string syscall_name(int number) {
+  for (const SyscallGrant& call : syscall_table())
+    if (const auto known = number_of(call); known && *known == number)
+      return std::string(call.name);
+  return "call " + std::to_string(number);
+}
+
 }  // namespace fathom::sandbox

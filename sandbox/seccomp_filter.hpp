@@ -10,6 +10,7 @@
 
 #include <linux/filter.h>
 
+#include <string>
 #include <vector>
 
 namespace fathom::sandbox {
@@ -19,5 +20,8 @@ namespace fathom::sandbox {
 /// compiles it), so it may be worth doing before there is a command. Installed by seccomp(2) in the
 /// child after no_new_privs; with any of NotifySet, with SECCOMP_FILTER_FLAG_NEW_LISTENER.
 Result<std::vector<sock_filter>> build_filter(const FilterOptions& options);
+
+/// What reports call a system call: its name, or "call 1234" when the table does not have it.
+std::string syscall_name(int number);
 
 }  // namespace fathom::sandbox

@@ -42,6 +42,7 @@ constexpr std::uint32_t kModeRegular = 0100000;
 constexpr std::uint32_t kModeSocket = 0140000;
 constexpr std::uint32_t kOpenAccess = 3;
 constexpr std::uint32_t kOpenCreate = 0100;
+constexpr std::uint32_t kOpenExclusive = 0200;
 constexpr std::uint32_t kOpenTruncate = 01000;
 constexpr std::uint32_t kOpenTemporary = 020000000;  // __O_TMPFILE without O_DIRECTORY
 
@@ -115,14 +116,16 @@ Rule socket_rule(const FilterOptions& options) {
   static_assert(std::has_single_bit(kFamilyInet ^ kFamilyInet6));
   const Condition inet = is(0, kFamilyInet, ~(kFamilyInet ^ kFamilyInet6));
   Rule rule{{}, Answer::eperm};
-  const auto grant = [&](Condition family, std::uint32_t type, std::uint32_t protocol) {
-    rule.clauses.push_back({{family, is(1, type, kTypeMask), is(2, protocol)}, Answer::allow});
+  const auto grant = [&](Condition family, std::uint32_t type, std::uint32_t protocol,
+                         Answer answer = Answer::allow) {
+    rule.clauses.push_back({{family, is(1, type, kTypeMask), is(2, protocol)}, answer});
   };
+  const Answer stream = options.notify.connect ? Answer::notify : Answer::allow;
   if (options.unix_sockets) grant_unix(rule, options);
   // By protocol too: MPTCP, SCTP and SMC are streams that Landlock's rules for TCP do not cover,
   // UDP-Lite and ICMP datagrams that nothing covers. Go, which asks for MPTCP, falls back.
   for (std::uint32_t protocol : {0U, kProtocolTcp})
-    if (options.inet_stream) grant(inet, kTypeStream, protocol);
+    if (options.inet_stream) grant(inet, kTypeStream, protocol, stream);
   for (std::uint32_t protocol : {0U, kProtocolUdp})
     if (options.inet_datagram) grant(inet, kTypeDatagram, protocol);
   for (std::uint32_t type : {kTypeRaw, kTypeDatagram})
@@ -144,6 +147,8 @@ Rule setsockopt_rule(const FilterOptions&) {
 Rule connect_rule(const FilterOptions& options) {
   return always(options.notify.connect ? Answer::notify : Answer::allow);
 }
+
+Rule bind_rule(const FilterOptions& options) { return connect_rule(options); }
 
 Rule sendto_rule(const FilterOptions& options) {
   if (!options.notify.connect) return always(Answer::allow);
@@ -190,9 +195,11 @@ Rule open_rule(const FilterOptions& options, std::uint8_t flags) {
   if (options.refuse_setuid_bits)
     rule.clauses.push_back(
         {{has_any(flags, kOpenCreate | kOpenTemporary), has_any(mode, kModeSetid)}, Answer::eperm});
-  if (options.notify.write_opens)
+  if (options.notify.write_opens) {
+    rule.clauses.push_back({{has_any(flags, kOpenExclusive)}, Answer::allow});
     rule.clauses.push_back(
         {{has_any(flags, kOpenAccess | kOpenCreate | kOpenTruncate)}, Answer::notify});
+  }
   return rule;
 }
 Rule open1_rule(const FilterOptions& options) { return open_rule(options, 1); }
@@ -254,6 +261,7 @@ struct NamedRule {
 
 constexpr auto kRules = std::to_array<NamedRule>({
     {"chmod", mode1_rule},
+    {"bind", bind_rule},
     {"chroot", chroot_rule},
     {"clone", clone_rule},
     {"connect", connect_rule},

@@ -135,10 +135,11 @@ constexpr auto kGroups = std::to_array<Group>({
      "mq_timedreceive mq_notify mq_getsetattr"},
 
     // Sockets by family, type and protocol; `strict` has pairs only. Where a granted socket may
-    // connect to is decided by the network namespace, Landlock or the supervisor, not here.
-    {checked, checked, refused, "socket connect"},
+    // connect to, and which address it may bind, is decided by the network namespace, Landlock or
+    // the supervisor, not here.
+    {checked, checked, refused, "socket connect bind"},
     {checked, checked, checked, "socketpair sendto sendmsg sendmmsg"},
-    {granted, granted, refused, "bind listen accept accept4"},
+    {granted, granted, refused, "listen accept accept4"},
     {granted, granted, granted,
      "recvfrom recvmsg recvmmsg getsockname getpeername getsockopt shutdown"},
 

@@ -11,11 +11,9 @@ namespace fathom::sandbox::zygote {
 /// operations for this command alone, or -1.
 [[noreturn]] void run_cell(const CellContext& context, int cell, int extra_plan);
 
-/// The child's life: restrict, then execute. `handshake` carries the number of the filter's
-/// listener to the init, which shares this descriptor table until it has taken it; -1 without a
-/// listener.
+/// The child's life: restrict, send the filter's listener when there is one, then execute.
 [[noreturn]] void run_child(const CellContext& context, const wire::Launch& launch,
-                            wire::PlanReader& body, const int* stdio, int cell, int handshake);
+                            wire::PlanReader& body, const int* stdio, int cell);
 
 /// Keeps every exec of this process and its descendants from granting capabilities: empty bounding
 /// set, no special treatment of uid 0, both locked. Those that are held stay until they are

@@ -74,7 +74,7 @@ Failure open_terminal(int cell, int* stdio) {
   return {};
 }
 
-Failure install_filter(const Filter& filter, bool notify, int handshake) {
+Failure install_filter(const Filter& filter, bool notify, int cell) {
   sock_fprog program{};
   program.len = static_cast<unsigned short>(filter.size / sizeof(sock_filter));
   program.filter = reinterpret_cast<sock_filter*>(const_cast<char*>(filter.bytes));
@@ -85,16 +85,13 @@ Failure install_filter(const Filter& filter, bool notify, int handshake) {
     fd = ::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, base, &program);
   if (fd < 0) return failed(Stage::seccomp);
   if (!notify) return {};
-  // From here on calls may wait for the runtime. The init sends the listener: our own sendmsg might
-  // be one of those calls.
-  const auto listener = static_cast<std::int32_t>(fd);
-  char go = 0;
-  if (::write(handshake, &listener, sizeof listener) != sizeof listener ||
-      ::read(handshake, &go, 1) != 1 || go != 1)
-    return failed(Stage::seccomp, 1);
-  if (::syscall(SYS_unshare, CLONE_FILES) != 0) return failed(Stage::seccomp, 2);
-  if (::write(handshake, &go, 1) != 1) return failed(Stage::seccomp, 3);
-  ::close(static_cast<int>(fd));  // a command must not answer its own calls
+  // From here on calls may wait for the runtime, which has no listener yet: nothing below may be
+  // one of them. sendmsg is not (FilterOptions::notify says when it would be), nor are dup2,
+  // close_range and execve.
+  const auto listener = static_cast<int>(fd);
+  const wire::Notify note;
+  if (!send_message(cell, &note, sizeof note, &listener, 1)) return failed(Stage::seccomp, 1);
+  ::close(listener);
   return {};
 }
 
@@ -137,7 +134,7 @@ Failure execute() {
 }
 
 Failure restrict_and_execute(const CellContext& context, const wire::Launch& launch,
-                             wire::PlanReader& body, const int* given, int cell, int handshake) {
+                             wire::PlanReader& body, const int* given, int cell) {
   command.working_dir = body.text();
   if (!read_texts(body, command.argv) || !read_texts(body, command.envp) ||
       launch.filter >= context.filter_count)
@@ -153,7 +150,7 @@ Failure restrict_and_execute(const CellContext& context, const wire::Launch& lau
   if (context.ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, context.ruleset, 0) != 0)
     return failed(Stage::restrict_self);
   const bool notify = (launch.flags & wire::kLaunchNotify) != 0;
-  if (Failure failure = install_filter(context.filters[launch.filter], notify, handshake))
+  if (Failure failure = install_filter(context.filters[launch.filter], notify, cell))
     return failure;
   for (int i = 0; i < 3; ++i)
     if (::dup2(stdio[i], i) < 0) return failed(Stage::terminal, 5);
@@ -183,8 +180,8 @@ Failure drop_capabilities() {
 }
 
 void run_child(const CellContext& context, const wire::Launch& launch, wire::PlanReader& body,
-               const int* stdio, int cell, int handshake) {
-  const Failure failure = restrict_and_execute(context, launch, body, stdio, cell, handshake);
+               const int* stdio, int cell) {
+  const Failure failure = restrict_and_execute(context, launch, body, stdio, cell);
   wire::Failed answer;
   answer.stage = failure.stage;
   answer.error = failure.error;

@@ -28,7 +28,9 @@ SandboxFixture::SandboxFixture(const SandboxSetup& setup) {
   if (setup.change) setup.change(options_);
 }
 
-SandboxFixture::~SandboxFixture() {
+SandboxFixture::~SandboxFixture() { close(); }
+
+void SandboxFixture::close() {
   if (launcher_) run_to_end(launcher_->close());
   launcher_.reset();
 }

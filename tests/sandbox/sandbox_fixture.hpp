@@ -36,6 +36,7 @@ class SandboxFixture {
                                                      sandbox::Command second);
 
   Result<> open();
+  void close();
   [[nodiscard]] sandbox::Launcher& launcher() { return *launcher_; }
   [[nodiscard]] const sandbox::Refusal& refusal() const { return refusal_; }
   [[nodiscard]] std::string workspace() const { return (root_ / "work").string(); }

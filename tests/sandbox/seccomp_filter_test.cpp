@@ -45,9 +45,9 @@ class Random {
 
   // Half of the calls have rules, which the other numbers would drown.
   int number() {
-    constexpr int kWithRules[] = {2,   16,  41,  42,  44,  46,  53,  54,  56,  83,  85,  90,
-                                  91,  101, 133, 135, 141, 144, 157, 161, 257, 258, 259, 268,
-                                  272, 298, 302, 307, 310, 311, 312, 323, 437, 452};
+    constexpr int kWithRules[] = {2,   16,  41,  42,  44,  46,  49,  53,  54,  56,  83,  85,
+                                  90,  91,  101, 133, 135, 141, 144, 157, 161, 257, 258, 259,
+                                  268, 272, 298, 302, 307, 310, 311, 312, 323, 437, 452};
     return flip() ? kWithRules[below(std::size(kWithRules))]
                   : static_cast<int>(below(kNumbers + 1));
   }

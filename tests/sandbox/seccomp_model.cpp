@@ -24,7 +24,7 @@ constexpr Range kAllowed[] = {
     {441, 441}, {444, 446}, {448, 449}, {451, 451}, {453, 456}, {462, 462}, {464, 465}};
 
 // Granted too, but not to strict, where they are EPERM.
-constexpr Range kNotStrict[] = {{43, 43},   {49, 50},   {92, 94},   {188, 190}, {197, 199},
+constexpr Range kNotStrict[] = {{43, 43},   {50, 50},   {92, 94},   {188, 190}, {197, 199},
                                 {260, 260}, {288, 288}, {463, 463}, {466, 466}};
 
 constexpr Range kForbidden[] = {
@@ -91,7 +91,8 @@ std::string_view open_answer(const Call& call, std::size_t flags_at) {
   const bool creates = (flags & 0x40) != 0 || (flags & 0x400000) != 0;
   if (creates && call.setid(flags_at + 1)) return "eperm";
   const bool writes = flags % 4 != 0 || (flags & 0x40) != 0 || (flags & 0x200) != 0;
-  return call.options.notify.write_opens && writes ? "notify" : "allow";
+  const bool exclusive = (flags & 0x80) != 0;
+  return call.options.notify.write_opens && writes && !exclusive ? "notify" : "allow";
 }
 
 std::string_view mknod_answer(const Call& call, std::size_t mode_at) {
@@ -167,12 +168,16 @@ std::string_view socket_answer(int number, const Call& call) {
   const bool brokered = call.options.notify.connect;
   switch (number) {
     case 41:
+      if (brokered && may_socket(call) && (call.low(0) == 2 || call.low(0) == 10) &&
+          call.low(1) % 16 == 1)
+        return "notify";
       return allow_if(may_socket(call));
     case 53:
       return allow_if(call.low(0) == 1 && may_use_unix(call, call.low(1) % 16));
     case 54:
       return allow_if(call.low(1) != 6 || call.low(2) != 31);
     case 42:
+    case 49:
       if (call.is(SyscallProfile::strict)) return "eperm";
       return brokered ? "notify" : "allow";
     case 44:

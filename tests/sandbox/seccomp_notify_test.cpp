@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <sys/socket.h>
 
 using namespace fathom;
@@ -47,10 +48,12 @@ TEST_CASE("opens that may write wait, opens for reading do not", "[sandbox-filte
   const Filter filter(with({.write_opens = true}));
   for (std::uint64_t flags :
        Words{O_WRONLY, O_RDWR, O_ACCMODE, O_CREAT, O_TRUNC, O_RDONLY | O_CREAT | O_CLOEXEC,
-             O_TMPFILE | O_RDWR, O_WRONLY | O_APPEND}) {
+             O_TMPFILE | O_RDWR, O_WRONLY | O_APPEND, O_WRONLY | O_CREAT | O_NOFOLLOW}) {
     CHECK(answer(filter, "open", {0, flags}) == "notify");
     CHECK(answer(filter, "openat", {0, 0, flags | kGarbage}) == "notify");
   }
+  // New files, which are made by the thousand.
+  CHECK(answer(filter, "openat", {0, 0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC}) == "allow");
   for (std::uint64_t flags :
        Words{O_RDONLY, O_RDONLY | O_CLOEXEC | O_DIRECTORY, O_PATH | O_NOFOLLOW}) {
     CHECK(answer(filter, "open", {0, flags | kGarbage, 0777}) == "allow");
@@ -87,7 +90,11 @@ TEST_CASE("with connect brokered every way to choose a peer waits or is shut", "
   CHECK(answer(streams, "socket", {AF_UNIX, SOCK_DGRAM}) == "eperm");
   CHECK(answer(streams, "socketpair", {AF_UNIX, SOCK_DGRAM}) == "eperm");
   CHECK(answer(streams, "socket", {AF_UNIX, SOCK_STREAM}) == "allow");
-  CHECK(answer(streams, "bind") == "allow");
+  CHECK(answer(streams, "bind") == "notify");
+  CHECK(answer(streams, "socket", {AF_INET, SOCK_STREAM | SOCK_CLOEXEC}) == "notify");
+  CHECK(answer(streams, "socket", {AF_INET6, SOCK_STREAM, IPPROTO_TCP}) == "notify");
+  CHECK(answer(streams, "socket", {AF_INET, SOCK_DGRAM}) == "eperm");
+  CHECK(answer(streams, "listen") == "allow");
 
   options.inet_datagram = true;
   const Filter datagrams(options);

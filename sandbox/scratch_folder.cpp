@@ -1,0 +1,73 @@
+#include "sandbox/scratch_folder.hpp"
+
+#include "runtime/base/file.hpp"
+#include "sandbox/control_groups.hpp"
+
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <utility>
+
+namespace fathom::sandbox {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr mode_t kOwnerOnly = 0700;
+
+void sweep_stale(const fs::path& parent) {
+  std::error_code ignored;
+  for (const auto& entry : fs::directory_iterator(parent, ignored))
+    if (is_name_of_gone_process(entry.path().filename().string()))
+      fs::remove_all(entry.path(), ignored);
+}
+
+}  // namespace
+
+Result<ScratchFolder> ScratchFolder::create(const fs::path& parent) {
+  TRY(create_private_dirs(parent));
+  sweep_stale(parent);
+  ScratchFolder folder;
+  const fs::path path = parent / new_group_name();
+  if (::mkdir(path.c_str(), kOwnerOnly) != 0)
+    return fail(system_error("scratch folder " + path.string(), errno));
+  folder.path_ = look_at_path(path.string()).path;
+  for (const std::string& inside : {folder.tmp(), folder.home(), folder.run()})
+    if (::mkdir(inside.c_str(), kOwnerOnly) != 0)
+      return fail(system_error("scratch folder " + inside, errno));
+  return folder;
+}
+
+ScratchFolder::~ScratchFolder() { remove(); }
+
+ScratchFolder::ScratchFolder(ScratchFolder&& other) noexcept
+    : path_(std::exchange(other.path_, "")) {}
+
+ScratchFolder& ScratchFolder::operator=(ScratchFolder&& other) noexcept {
+  if (this == &other) return *this;
+  remove();
+  path_ = std::exchange(other.path_, "");
+  return *this;
+}
+
+void ScratchFolder::link_home(const std::string& old_home,
+                              const std::vector<ViewEntry>& entries) const {
+  if (path_.empty() || old_home.empty()) return;
+  std::error_code ignored;  // a link that is not there is a setting that is not found
+  for (const ViewEntry& entry : entries) {
+    const bool shown = entry.show == Show::read || entry.show == Show::write;
+    if (!shown || entry.path == old_home || !is_within(entry.path, old_home)) continue;
+    const fs::path link = home() + entry.path.substr(old_home.size());
+    fs::create_directories(link.parent_path(), ignored);
+    fs::create_symlink(entry.path, link, ignored);
+  }
+}
+
+void ScratchFolder::remove() {
+  if (path_.empty()) return;
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+  path_.clear();
+}
+
+}  // namespace fathom::sandbox
