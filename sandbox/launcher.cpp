@@ -200,7 +200,7 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   prepared_.clear();
   // Asked for now, it is begun the moment the session stands. A session that has failed already
   // cannot be asked: ready() says why.
-  if (auto cell = session_->prepare()) prepared_.push_back(*std::move(cell));
+  if (auto cell = prepare_cell()) prepared_.push_back(*std::move(cell));
   CO_TRY_VOID(co_await session_->ready());
   if (guard_)
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
@@ -287,7 +287,7 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
     co_return fail(std::move(error));
   }
   while (launcher->prepared_.size() < launcher->options_.prepared_cells) {
-    auto cell = launcher->session_->prepare();
+    auto cell = launcher->prepare_cell();
     if (!cell) {
       co_await launcher->close();
       co_return fail(cell.error());
@@ -297,8 +297,12 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
   co_return launcher;
 }
 
+Result<std::unique_ptr<Cell>> Launcher::prepare_cell(const MountRecipe* extra) {
+  return session_->prepare(extra, {0, footing_.listener});
+}
+
 Result<std::unique_ptr<Cell>> Launcher::take_cell() {
-  if (prepared_.empty()) return session_->prepare();
+  if (prepared_.empty()) return prepare_cell();
   std::unique_ptr<Cell> cell = std::move(prepared_.back());
   prepared_.pop_back();
   return cell;
@@ -315,7 +319,6 @@ LaunchPlan Launcher::launch_plan(const Command& command) const {
                                  in_scratch(scratch_, extra));
   plan.limits = compile_limits(options_.policy.limits);
   plan.terminal = static_cast<bool>(command.on_terminal);
-  plan.notify = footing_.listener;
   return plan;
 }
 
@@ -352,7 +355,7 @@ asio::awaitable<Result<std::unique_ptr<Cell>>> Launcher::begin() {
     CO_TRY(extra, before());
   }
   if (extra.empty()) co_return take_cell();
-  co_return session_->prepare(&extra);
+  co_return prepare_cell(&extra);
 }
 
 asio::awaitable<void> Launcher::finish(Outcome& outcome) {
@@ -428,7 +431,7 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
     outcome = co_await run_once(command);
   }
   while (session_ && prepared_.size() < options_.prepared_cells) {
-    auto next = session_->prepare();
+    auto next = prepare_cell();
     if (!next) break;
     prepared_.push_back(*std::move(next));
   }

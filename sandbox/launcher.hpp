@@ -104,6 +104,7 @@ class Launcher {
   asio::awaitable<Result<>> try_open(const Attempt& attempt);
   void make_groups(const Attempt& attempt);
   [[nodiscard]] std::vector<Attempt> attempts() const;
+  Result<std::unique_ptr<Cell>> prepare_cell(const MountRecipe* extra = nullptr);
   Result<std::unique_ptr<Cell>> take_cell();
   [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
   Result<> make_scratch();

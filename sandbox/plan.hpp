@@ -96,8 +96,6 @@ struct LaunchPlan {
   std::vector<std::string> env;                       ///< NAME=value
   std::vector<std::pair<int, std::uint64_t>> limits;  ///< RLIMIT_…, value
   std::uint32_t umask = 022;
-  std::uint32_t filter = 0;
-  bool notify = false;
   bool terminal = false;
   bool self_check = false;  ///< argv are the operands of a self check
 

@@ -124,7 +124,8 @@ std::string failed_checks(const Outcome& outcome) {
 
 asio::awaitable<Outcome> run_in(const Trial& trial, Session& session, const LaunchPlan& launch,
                                 CommandWatch* watch) {
-  auto cell = session.prepare();
+  // The filter that waits is the second one.
+  auto cell = session.prepare(nullptr, watch != nullptr ? CellFilter{1, true} : CellFilter{});
   if (!cell) {
     Outcome outcome;
     outcome.end(Ending::lost, cell.error().message);
@@ -139,8 +140,6 @@ asio::awaitable<Outcome> run_in(const Trial& trial, Session& session, const Laun
 asio::awaitable<bool> answers_notify(const Trial& trial, Session& session) {
   LaunchPlan launch;
   launch.self_check = true;
-  launch.notify = true;
-  launch.filter = 1;
   launch.argv = {"self-check", "notify"};
   NotifyAnswer answer;
   const Outcome outcome = co_await run_in(trial, session, launch, &answer);

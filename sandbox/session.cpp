@@ -7,6 +7,8 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <sys/socket.h>
+
 #include <cstring>
 
 namespace fathom::sandbox {
@@ -89,9 +91,7 @@ Result<> Cell::launch(const LaunchPlan& plan, const std::array<int, 3>& stdio) {
   std::string body = plan.encode();
   wire::Launch head;
   head.flags = (plan.terminal ? wire::kLaunchTerminal : 0U) |
-               (plan.notify ? wire::kLaunchNotify : 0U) |
                (plan.self_check ? wire::kLaunchSelfCheck : 0U);
-  head.filter = plan.filter;
   head.body_bytes = static_cast<std::uint32_t>(body.size());
   if (body.size() > wire::kPlanBytesMax)
     return fail(ErrorCode::too_large,
@@ -117,12 +117,7 @@ asio::awaitable<Result<CellEvent>> Cell::next() {
   co_return decode(message, std::move(fd));
 }
 
-void Cell::ask_to_end() {
-  // Any byte will do: after the launch the init reads nothing, it only sees that there is
-  // something.
-  const char wish = 0;
-  (void)send_with_descriptors(socket_.native_handle(), {&wish, 1}, {});
-}
+void Cell::ask_to_end() { ::shutdown(socket_.native_handle(), SHUT_WR); }
 
 Session::Session(asio::any_io_executor executor, UniqueFd socket)
     : executor_(executor), socket_(executor, socket.release()) {}
@@ -176,9 +171,11 @@ asio::awaitable<Result<>> Session::ready() {
   co_return Result<>{};
 }
 
-Result<std::unique_ptr<Cell>> Session::prepare(const MountRecipe* extra) {
+Result<std::unique_ptr<Cell>> Session::prepare(const MountRecipe* extra, CellFilter filter) {
   auto [ours, theirs] = TRY(socket_pair());
   wire::Prepare request;
+  request.filter = filter.index;
+  request.notify = filter.notify ? 1 : 0;
   std::vector<int> fds{theirs.get()};
   UniqueFd memory;
   if (extra != nullptr && !extra->empty()) {

@@ -68,6 +68,12 @@ class Cell {
   asio::posix::stream_descriptor socket_;
 };
 
+/// Which of the session's filters a cell's command gets, and whether it has calls that wait for us.
+struct CellFilter {
+  std::uint32_t index = 0;
+  bool notify = false;
+};
+
 class Session {
  public:
   /// Asks for a session and returns at once; cells can be prepared and launched while it is built.
@@ -83,7 +89,7 @@ class Session {
   std::vector<UniqueFd>& listeners() { return listeners_; }
 
   /// A new command's namespaces; `extra` are mount operations for it alone.
-  Result<std::unique_ptr<Cell>> prepare(const MountRecipe* extra = nullptr);
+  Result<std::unique_ptr<Cell>> prepare(const MountRecipe* extra = nullptr, CellFilter filter = {});
 
   /// Whether a command's tree dies with its init.
   [[nodiscard]] bool has_pid_namespaces() const { return has_pid_namespaces_; }

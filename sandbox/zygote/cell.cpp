@@ -15,8 +15,6 @@ namespace {
 
 using wire::Stage;
 
-constexpr std::size_t kStdio = 3;
-
 void answer_failure(int cell, const Failure& failure) {
   wire::Failed answer;
   answer.stage = failure.stage;
@@ -59,43 +57,6 @@ Failure mount_cell(const CellContext& context, int extra_plan) {
   return failure;
 }
 
-struct Request {
-  wire::Launch launch;
-  wire::PlanReader body;
-  int stdio[kStdio] = {-1, -1, -1};
-  bool ok = false;
-};
-
-// Waits for the one Launch of this cell. Not ok at the end of the runtime.
-Request receive_launch(int cell) {
-  static char buffer[wire::kMessageBytesMax];
-  Request request;
-  const Received message = receive_message(cell, buffer, sizeof buffer);
-  if (message.size < static_cast<long>(sizeof request.launch)) return request;
-  std::memcpy(&request.launch, buffer, sizeof request.launch);
-  const bool outside = (request.launch.flags & wire::kLaunchInMemfd) != 0;
-  const std::size_t first = outside ? 1 : 0;
-  if (request.launch.kind != wire::Kind::launch || message.count != first + kStdio) return request;
-  for (std::size_t i = 0; i < kStdio; ++i) request.stdio[i] = message.fds[first + i];
-  if (outside) {
-    const MappedPlan body = map_plan(message.fds[0]);
-    ::close(message.fds[0]);
-    request.body = wire::PlanReader(body.bytes, body.size);
-  } else {
-    request.body = wire::PlanReader(buffer + sizeof request.launch,
-                                    static_cast<std::size_t>(message.size) - sizeof request.launch);
-  }
-  request.ok = true;
-  return request;
-}
-
-pid_t start_child(const CellContext& context, Request& request, int cell) {
-  const pid_t child = clone_process(0, nullptr);
-  if (child == 0) run_child(context, request.launch, request.body, request.stdio, cell);
-  close_all(request.stdio, kStdio);
-  return child;
-}
-
 // Reaps what has ended. Returns whether anything is left.
 bool reap_ended() {
   for (;;) {
@@ -119,10 +80,11 @@ void report(int cell, int status, const rusage& usage, bool left) {
   send_message(cell, &exited, sizeof exited, nullptr, 0);
 }
 
-// Without a process namespace the runtime's wish to end us is the end of the cell socket, and we
-// must sweep ourselves. With one, a SIGKILL to us does it all, and waiting needs no socket.
+// Without a process namespace the runtime's wish to end us is that it closes its direction of the
+// cell socket, and we must sweep ourselves. With one, a SIGKILL to us does it all, and waiting
+// needs no socket.
 void wait_for_wish(int cell) {
-  pollfd watched{cell, POLLIN, 0};
+  pollfd watched{cell, POLLRDHUP, 0};
   constexpr int kLookMs = 20;  // SIGCHLD interrupts the wait sooner
   if (::poll(&watched, 1, kLookMs) > 0) {
     sweep_children();
@@ -156,7 +118,7 @@ void ignore_nothing() {
 
 }  // namespace
 
-void run_cell(const CellContext& context, int cell, int extra_plan) {
+void run_cell(const CellContext& context, const wire::Prepare& request, int cell, int extra_plan) {
   ignore_nothing();
   if (!context.in_pid_namespace) {
     ::prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -167,9 +129,8 @@ void run_cell(const CellContext& context, int cell, int extra_plan) {
     ::_exit(1);
   }
   if (extra_plan >= 0) ::close(extra_plan);
-  Request request = receive_launch(cell);
-  if (!request.ok) ::_exit(1);
-  const pid_t child = start_child(context, request, cell);
+  const pid_t child = clone_process(0, nullptr);
+  if (child == 0) run_child(context, request, cell);
   if (child < 0) {
     answer_failure(cell, failed(Stage::fork));
     ::_exit(1);

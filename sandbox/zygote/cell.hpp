@@ -1,6 +1,6 @@
 // A cell: the namespaces of one command, and the two processes in it that are ours. The init (PID 1
-// there) waits for the launch, forks the command's process, reports how it ended, and by its own
-// end takes along whatever is left. The child restricts itself and becomes the command.
+// there) forks the command's process, reports how it ended, and by its own end takes along whatever
+// is left. The child restricts itself, waits for the launch, and becomes the command.
 #pragma once
 
 #include "sandbox/zygote/session.hpp"
@@ -9,11 +9,12 @@ namespace fathom::sandbox::zygote {
 
 /// The init's life. `cell` is its end of the cell socket, `extra_plan` a memfd with mount
 /// operations for this command alone, or -1.
-[[noreturn]] void run_cell(const CellContext& context, int cell, int extra_plan);
+[[noreturn]] void run_cell(const CellContext& context, const wire::Prepare& request, int cell,
+                           int extra_plan);
 
-/// The child's life: restrict, send the filter's listener when there is one, then execute.
-[[noreturn]] void run_child(const CellContext& context, const wire::Launch& launch,
-                            wire::PlanReader& body, const int* stdio, int cell);
+/// The child's life: restrict itself, send the filter's listener when there is one, wait for the
+/// launch, execute.
+[[noreturn]] void run_child(const CellContext& context, const wire::Prepare& prepare, int cell);
 
 /// Keeps every exec of this process and its descendants from granting capabilities: empty bounding
 /// set, no special treatment of uid 0, both locked. Those that are held stay until they are

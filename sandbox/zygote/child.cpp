@@ -23,6 +23,38 @@ using wire::Stage;
 
 constexpr std::size_t kPathBytesMax = 4096;
 
+constexpr std::size_t kStdio = 3;
+
+struct Request {
+  wire::Launch launch;
+  wire::PlanReader body;
+  int stdio[kStdio] = {-1, -1, -1};
+  bool ok = false;
+};
+
+// Waits for the one Launch of this cell. Not ok at the end of the runtime.
+Request receive_launch(int cell) {
+  static char buffer[wire::kMessageBytesMax];
+  Request request;
+  const Received message = receive_message(cell, buffer, sizeof buffer);
+  if (message.size < static_cast<long>(sizeof request.launch)) return request;
+  std::memcpy(&request.launch, buffer, sizeof request.launch);
+  const bool outside = (request.launch.flags & wire::kLaunchInMemfd) != 0;
+  const std::size_t first = outside ? 1 : 0;
+  if (request.launch.kind != wire::Kind::launch || message.count != first + kStdio) return request;
+  for (std::size_t i = 0; i < kStdio; ++i) request.stdio[i] = message.fds[first + i];
+  if (outside) {
+    const MappedPlan body = map_plan(message.fds[0]);
+    ::close(message.fds[0]);
+    request.body = wire::PlanReader(body.bytes, body.size);
+  } else {
+    request.body = wire::PlanReader(buffer + sizeof request.launch,
+                                    static_cast<std::size_t>(message.size) - sizeof request.launch);
+  }
+  request.ok = true;
+  return request;
+}
+
 // The operands of a Launch's body, kept where exec wants them.
 struct Command {
   const char* working_dir = "";
@@ -133,30 +165,32 @@ Failure execute() {
   return {Stage::exec, error, 0};
 }
 
-Failure restrict_and_execute(const CellContext& context, const wire::Launch& launch,
-                             wire::PlanReader& body, const int* given, int cell) {
-  command.working_dir = body.text();
-  if (!read_texts(body, command.argv) || !read_texts(body, command.envp) ||
-      launch.filter >= context.filter_count)
-    return {Stage::plan, EINVAL, 0};
+// What does not depend on the command, so that a prepared cell has it behind it: the filter alone
+// takes as long as a fork.
+Failure restrict(const CellContext& context, const wire::Prepare& request, int cell) {
+  if (request.filter >= context.filter_count) return {Stage::plan, EINVAL, 1};
   ::setsid();
-  int stdio[3] = {given[0], given[1], given[2]};
-  if ((launch.flags & wire::kLaunchTerminal) != 0)
-    if (Failure failure = open_terminal(cell, stdio)) return failure;
-  if (Failure failure = set_limits(body)) return failure;
-  if (::chdir(command.working_dir) != 0) return failed(Stage::working_dir);
   if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(Stage::capabilities, 1);
   if (Failure failure = drop_capabilities()) return failure;
   if (context.ruleset >= 0 && ::syscall(SYS_landlock_restrict_self, context.ruleset, 0) != 0)
     return failed(Stage::restrict_self);
-  const bool notify = (launch.flags & wire::kLaunchNotify) != 0;
-  if (Failure failure = install_filter(context.filters[launch.filter], notify, cell))
-    return failure;
+  return install_filter(context.filters[request.filter], request.notify != 0, cell);
+}
+
+Failure become_command(Request& request, int cell) {
+  command.working_dir = request.body.text();
+  if (!read_texts(request.body, command.argv) || !read_texts(request.body, command.envp))
+    return {Stage::plan, EINVAL, 0};
+  int* stdio = request.stdio;
+  if ((request.launch.flags & wire::kLaunchTerminal) != 0)
+    if (Failure failure = open_terminal(cell, stdio)) return failure;
+  if (Failure failure = set_limits(request.body)) return failure;
+  if (::chdir(command.working_dir) != 0) return failed(Stage::working_dir);
   for (int i = 0; i < 3; ++i)
     if (::dup2(stdio[i], i) < 0) return failed(Stage::terminal, 5);
   if (::syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) != 0)
     return failed(Stage::exec, 1);
-  if ((launch.flags & wire::kLaunchSelfCheck) != 0) ::_exit(self_check(command.argv));
+  if ((request.launch.flags & wire::kLaunchSelfCheck) != 0) ::_exit(self_check(command.argv));
   return execute();
 }
 
@@ -179,9 +213,13 @@ Failure drop_capabilities() {
   return {};
 }
 
-void run_child(const CellContext& context, const wire::Launch& launch, wire::PlanReader& body,
-               const int* stdio, int cell) {
-  const Failure failure = restrict_and_execute(context, launch, body, stdio, cell);
+void run_child(const CellContext& context, const wire::Prepare& prepare, int cell) {
+  Failure failure = restrict(context, prepare, cell);
+  if (!failure) {
+    Request request = receive_launch(cell);
+    if (!request.ok) ::_exit(1);
+    failure = become_command(request, cell);
+  }
   wire::Failed answer;
   answer.stage = failure.stage;
   answer.error = failure.error;

@@ -112,7 +112,8 @@ Failure set_up(SessionPlan& plan, int sync, NetworkBuild& network, CellContext& 
 }
 
 // A command's namespaces: cloned from here, so that they stand in the session's.
-void prepare(const CellContext& context, int session, const Received& message) {
+void prepare(const CellContext& context, int session, const wire::Prepare& request,
+             const Received& message) {
   const int cell = message.fds[0];
   std::uint64_t flags = 0;
   if ((context.flags & wire::kCellMounts) != 0) flags |= CLONE_NEWNS;
@@ -121,7 +122,7 @@ void prepare(const CellContext& context, int session, const Received& message) {
   const pid_t pid = clone_process(flags, &pidfd);
   if (pid == 0) {
     ::close(session);
-    run_cell(context, cell, message.count > 1 ? message.fds[1] : -1);
+    run_cell(context, request, cell, message.count > 1 ? message.fds[1] : -1);
   }
   if (pid < 0) {
     wire::Failed answer;
@@ -199,7 +200,7 @@ void run_session(SessionPlan& plan, int sync, int session) {
       close_all(message.fds, message.count);
       continue;
     }
-    prepare(context, session, message);
+    prepare(context, session, request, message);
   }
 }
 

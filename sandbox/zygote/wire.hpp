@@ -100,6 +100,8 @@ struct SessionReady {
 struct Prepare {
   Kind kind = Kind::prepare;
   std::uint32_t plan_bytes = 0;
+  std::uint32_t filter = 0;  ///< index of the session's filter
+  std::uint32_t notify = 0;  ///< 1: the filter has user-notify actions, send its listener back
 };
 
 /// holder → runtime on the cell socket. Descriptor: pidfd of the init.
@@ -110,7 +112,6 @@ struct CellStarted {
 
 enum LaunchFlags : std::uint32_t {
   kLaunchTerminal = 1,   ///< stdin, stdout and stderr are a new pseudo-terminal of the sandbox
-  kLaunchNotify = 2,     ///< the filter has user-notify actions: send its listener back
   kLaunchSelfCheck = 8,  ///< in place of a command: the checks of self_check.hpp
   kLaunchInMemfd = 4,    ///< the body follows in a memfd, the first descriptor
 };
@@ -131,7 +132,7 @@ enum SelfCheck : std::uint32_t {
 inline constexpr std::int32_t kCheckNotifyErrno = 77;
 inline constexpr std::uint32_t kCheckNotify = 1;  ///< bit of that check, alone in its run
 
-/// runtime → init. Behind it the body: LaunchBody's fields by PlanWriter. Descriptors: [memfd],
+/// runtime → child. Behind it the body: LaunchBody's fields by PlanWriter. Descriptors: [memfd],
 /// stdin, stdout, stderr.
 struct Launch {
   Kind kind = Kind::launch;
