@@ -128,6 +128,7 @@ Address Address::unwrapped() const {
 AddressClass class_of(const Address& address) {
   static const std::vector<std::pair<AddressRange, AddressClass>> table = [] {
     std::vector<std::pair<AddressRange, AddressClass>> rows;
+    rows.reserve(kTable.size());
     for (const Row& row : kTable)
       rows.emplace_back(AddressRange::parse(row.range).value(), row.address_class);
     return rows;

@@ -74,10 +74,18 @@ Decision decide_read(const Filesystem& filesystem, const std::string& path) {
 
 bool is_git_internal(std::string_view relative) { return matches_protected(".git/", relative); }
 
-Decision decide_workspace_write(const Filesystem& filesystem, const std::string& path,
-                                const PathGrant& grant) {
+std::string_view below(std::string_view path, std::string_view folder) {
+  if (folder == "/") return path.substr(1);
+  return path.substr(std::min(folder.size() + 1, path.size()));
+}
+
+// A folder that may be written may be another repository: names that run later are kept there too.
+Decision decide_granted_write(const Filesystem& filesystem, const std::string& path,
+                              const PathGrant& grant) {
+  const bool in_workspace =
+      !filesystem.workspace_root.empty() && is_at_or_below(path, filesystem.workspace_root);
   const std::string_view relative =
-      std::string_view(path).substr(std::min(filesystem.workspace_root.size() + 1, path.size()));
+      below(path, in_workspace ? filesystem.workspace_root : grant.path);
   if (is_git_internal(relative))
     return denied("filesystem.git", shown(path) + " is git's own: run git to change it");
   const ProtectedName* name = protected_name_for(filesystem, relative);
@@ -93,10 +101,7 @@ Decision decide_workspace_write(const Filesystem& filesystem, const std::string&
 Decision decide_write(const Filesystem& filesystem, const std::string& path) {
   if (auto fixed = fixed_path_rule(path)) return *std::move(fixed);
   const PathGrant grant = grant_for(filesystem, path);
-  if (grant.access == Access::write) {
-    const bool in_workspace = is_at_or_below(path, filesystem.workspace_root);
-    return in_workspace ? decide_workspace_write(filesystem, path, grant) : allowed(grant.rule);
-  }
+  if (grant.access == Access::write) return decide_granted_write(filesystem, path, grant);
   const std::string why = grant.access == Access::hidden ? "is hidden by " + shown(grant.path)
                           : grant.path.empty()           ? "is outside of what may be written"
                                                          : "may only be read";

@@ -58,16 +58,22 @@ std::string_view name_of(Layer layer) {
 }
 
 std::string to_string(const Origin& origin) {
-  const std::string name(name_of(origin.layer));
-  if (origin.layer == Layer::built_in || origin.file.empty()) return name;
+  std::string name(name_of(origin.layer));
+  if (origin.file.empty()) return name;
+  if (origin.layer == Layer::built_in) return name + " (" + origin.file + ")";
   return name + " (" + origin.file + ":" + std::to_string(origin.at.line) + ")";
 }
 
 // One patch on its way into the policy.
 class PolicyMerge::Step {
  public:
-  Step(EffectivePolicy& out, const PolicyPatch& patch, Layer layer, Trust trust)
-      : out_(out), policy_(out.policy), patch_(patch), layer_(layer), trust_(trust) {}
+  Step(PolicyMerge& merge, const PolicyPatch& patch, Layer layer, Trust trust)
+      : merge_(merge),
+        out_(merge.out_),
+        policy_(merge.out_.policy),
+        patch_(patch),
+        layer_(layer),
+        trust_(trust) {}
 
   void run() {
     if (wide()) {
@@ -122,6 +128,7 @@ class PolicyMerge::Step {
 
   void filesystem();
   void grants();
+  void retract_below(const std::string& path, Access access);
   void protected_names();
   void exec();
   void network();
@@ -168,6 +175,7 @@ class PolicyMerge::Step {
     }
   }
 
+  PolicyMerge& merge_;
   EffectivePolicy& out_;
   Policy& policy_;
   const PolicyPatch& patch_;
@@ -176,22 +184,41 @@ class PolicyMerge::Step {
 };
 
 void PolicyMerge::Step::filesystem() {
-  value("filesystem.workspace", patch_.workspace, policy_.filesystem.workspace);
-  value("filesystem.home", patch_.home, policy_.filesystem.home);
+  Filesystem& filesystem = policy_.filesystem;
+  value("filesystem.workspace", patch_.workspace, filesystem.workspace);
+  value("filesystem.home", patch_.home, filesystem.home);
+  if (wide() && patch_.workspace) retract_below(filesystem.workspace_root, filesystem.workspace);
+  if (wide() && patch_.home) retract_below(filesystem.home_root, filesystem.home);
   grants();
   protected_names();
-  list("filesystem.caches", patch_.caches, policy_.filesystem.caches);
+  list("filesystem.caches", patch_.caches, filesystem.caches);
+}
+
+// The longest path decides, so a grant that narrowed what a lower layer said (read below a writable
+// folder) would widen what a higher one says later about the folder around it (hidden).
+void PolicyMerge::Step::retract_below(const std::string& path, Access access) {
+  std::erase_if(policy_.filesystem.grants, [&](const PathGrant& grant) {
+    return merge_.narrowed_.contains(grant.path) && grant.access > access &&
+           is_at_or_below(grant.path, path);
+  });
 }
 
 void PolicyMerge::Step::grants() {
   const Filesystem before = policy_.filesystem;
   for (const Stated<PathGrant>& grant : patch_.grants) {
-    const std::string key = "filesystem.paths " + grant.value.path;
-    if (!wide() && grant.value.access > grant_for(before, grant.value.path).access) {
-      ignore(key, text_of(grant.value.access), grant.at);
-      continue;
+    const std::string& path = grant.value.path;
+    const std::string key = "filesystem.paths " + path;
+    if (wide()) {
+      retract_below(path, grant.value.access);
+      merge_.narrowed_.erase(path);
+    } else {
+      const Access holds = grant_for(before, path).access;
+      if (grant.value.access > holds) ignore(key, text_of(grant.value.access), grant.at);
+      // What holds already is not stated again: it would outlive the reason why it holds.
+      if (grant.value.access >= holds) continue;
+      merge_.narrowed_.insert(path);
     }
-    erase_by(policy_.filesystem.grants, grant.value.path, &PathGrant::path);
+    erase_by(policy_.filesystem.grants, path, &PathGrant::path);
     policy_.filesystem.grants.push_back(grant.value);
     note(key, grant.at);
   }
@@ -330,7 +357,7 @@ PolicyMerge::PolicyMerge(const LoadContext& context) {
 
 void PolicyMerge::add(const PolicyPatch& patch, Layer layer, Trust trust) {
   out_.layers.push_back({layer, patch.file, trust});
-  Step(out_, patch, layer, trust).run();
+  Step(*this, patch, layer, trust).run();
 }
 
 EffectivePolicy PolicyMerge::finish() && {

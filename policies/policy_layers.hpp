@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,7 +33,7 @@ struct Origin {
   friend bool operator==(const Origin&, const Origin&) = default;
 };
 
-/// "built-in", or "user (FILE:LINE)".
+/// "built-in", "built-in (default.yaml)" or "user (FILE:LINE)".
 std::string to_string(const Origin& origin);
 
 /// Something a layer stated that does not count.
@@ -71,6 +72,7 @@ class PolicyMerge {
  private:
   class Step;
   EffectivePolicy out_;
+  std::set<std::string> narrowed_;  ///< paths of grants by layers that may only narrow
 };
 
 }  // namespace fathom::policies

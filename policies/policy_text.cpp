@@ -10,11 +10,12 @@ namespace {
 
 std::vector<std::string> words_of(const std::vector<std::uint16_t>& numbers) {
   std::vector<std::string> words;
+  words.reserve(numbers.size());
   for (const std::uint16_t number : numbers) words.push_back(std::to_string(number));
   return words;
 }
 
-std::string or_none(std::string text) { return text.empty() ? "none" : text; }
+std::string or_none(const std::string& text) { return text.empty() ? "none" : text; }
 
 class LineList {
  public:
@@ -106,6 +107,7 @@ std::string to_line(const ExecRule& rule) {
 
 std::string to_line(const HostRule& rule) {
   std::vector<std::string> phases;
+  phases.reserve(rule.phases.size());
   for (const Phase phase : rule.phases) phases.emplace_back(name_of(phase));
   return std::string(name_of(rule.verdict)) + " " + rule.host + " port " +
          join(words_of(rule.ports), " ") + " in " + join(phases, " ");

@@ -13,12 +13,14 @@ namespace {
 
 std::string quoted_list(const std::vector<std::string>& words) {
   std::vector<std::string> quoted;
+  quoted.reserve(words.size());
   for (const std::string& word : words) quoted.push_back(yaml_quoted(word));
   return "[" + join(quoted, ", ") + "]";
 }
 
 std::string ports_list(const std::vector<std::uint16_t>& ports) {
   std::vector<std::string> words;
+  words.reserve(ports.size());
   for (const std::uint16_t port : ports) words.push_back(std::to_string(port));
   return "[" + join(words, ", ") + "]";
 }
@@ -28,7 +30,7 @@ std::string words(std::string_view text) { return std::string(text); }
 void list_of(std::string& out, const std::string& key, const std::vector<std::string>& items) {
   out += key + (items.empty() ? ": []\n" : ":\n");
   const std::string indent(key.find_first_not_of(' ') + 2, ' ');
-  for (const std::string& item : items) out += indent + "- " + item + "\n";
+  for (const std::string& item : items) out.append(indent).append("- ").append(item).append("\n");
 }
 
 // Whether a grant had to be confirmed depends on who loads it: confirming it always is right for a
@@ -53,6 +55,7 @@ std::vector<std::string> names_of(const Policy& policy, Protection protection) {
 
 std::vector<std::string> rules_of(const std::vector<ExecRule>& rules) {
   std::vector<std::string> items;
+  items.reserve(rules.size());
   for (const ExecRule& rule : rules)
     items.push_back("{id: " + yaml_quoted(rule.id) + ", verdict: " + words(name_of(rule.verdict)) +
                     ", commands: " + quoted_list(rule.patterns) +
@@ -64,6 +67,7 @@ std::vector<std::string> rules_of(const std::vector<HostRule>& rules) {
   std::vector<std::string> items;
   for (const HostRule& rule : rules) {
     std::vector<std::string> phases;
+    phases.reserve(rule.phases.size());
     for (const Phase phase : rule.phases) phases.emplace_back(name_of(phase));
     items.push_back("{id: " + yaml_quoted(rule.id) + ", host: " + yaml_quoted(rule.host) +
                     ", verdict: " + words(name_of(rule.verdict)) + ", ports: " +
@@ -99,6 +103,7 @@ void add_environment(const Policy& policy, std::string& out) {
   for (const EnvironmentVariable& variable : policy.env.set)
     out += "    " + variable.name + ": " + yaml_quoted(variable.value) + "\n";
   std::vector<std::string> secrets;
+  secrets.reserve(policy.secrets.size());
   for (const Secret& secret : policy.secrets)
     secrets.push_back("{name: " + yaml_quoted(secret.name) +
                       ", use: " + words(name_of(secret.use)) + "}");

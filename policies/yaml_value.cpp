@@ -126,6 +126,7 @@ Result<std::vector<YamlValue>> YamlValue::items(std::size_t count_max) const {
   if (node_->items.size() > count_max)
     return fail(error("a list of more than " + std::to_string(count_max)));
   std::vector<YamlValue> out;
+  out.reserve(node_->items.size());
   for (const YamlNode& item : node_->items)
     out.emplace_back(file_, item, path_ + "[" + std::to_string(out.size()) + "]");
   return out;
@@ -142,6 +143,7 @@ Result<std::vector<YamlField>> YamlValue::fields(std::size_t count_max) const {
   if (node_->entries.size() > count_max)
     return fail(error("a mapping of more than " + std::to_string(count_max)));
   std::vector<YamlField> out;
+  out.reserve(node_->entries.size());
   for (const YamlEntry& entry : node_->entries) out.push_back({entry.key, child(entry)});
   return out;
 }

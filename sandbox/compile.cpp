@@ -60,8 +60,7 @@ Result<SessionPlan> compile(const CompileInput& input, const LookAtPath& look) {
   plan.cell_flags = wire::kCellMounts | wire::kCellPids;
   plan.flags = wire::kSessionNestedOff;
   if (input.rung == Rung::full) {
-    plan.namespaces |= CLONE_NEWNET;
-    plan.flags |= wire::kSessionLoopback | (input.capture ? wire::kSessionCapture : 0U);
+    plan.flags |= wire::kSessionNetwork | (input.capture ? wire::kSessionCapture : 0U);
     plan.listeners = input.listeners;
   }
   set_identity(input, plan);

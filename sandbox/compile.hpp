@@ -25,6 +25,15 @@ enum class RootMode : std::uint8_t {
   unmapped,   ///< root's own id without capabilities: where the file system refuses idmapped mounts
 };
 
+/// A folder that is shown as an overlay: what is there stays as it is, changes go elsewhere.
+struct OverlayPlan {
+  std::string path;       ///< resolved; shown here
+  std::string folder;     ///< holds "upper" and "work"; "" keeps changes in the session's memory
+  bool has_lower = true;  ///< false: there is nothing on the host, the upper folder is shown alone
+
+  friend bool operator==(const OverlayPlan&, const OverlayPlan&) = default;
+};
+
 struct CompileInput {
   const policies::Policy& policy;
   const HostFacts& host;
@@ -33,7 +42,8 @@ struct CompileInput {
   Mode mode = Mode::direct;
   RootMode root_mode = RootMode::idmapped;
   Pins pins = {};
-  std::string overlay_folder = {};        ///< of transaction mode: holds "upper" and "work", empty
+  std::vector<OverlayPlan> overlays =
+      {};                                 ///< the workspace when the mode is not direct, and caches
   std::vector<std::string> groups = {};   ///< control groups
   std::vector<std::string> filters = {};  ///< seccomp programs
   std::vector<ListenerPlan> listeners = {};

@@ -141,7 +141,7 @@ GroupParents find_group_parents() {
 }
 
 ControlGroups ControlGroups::create(const GroupParents& parents, const policies::Limits& limits,
-                                    const std::string& name) {
+                                    const std::string& name, GroupLimits wanted) {
   ControlGroups made;
   const std::string bytes = std::to_string(limits.memory_bytes);
   const std::string count = std::to_string(limits.pids);
@@ -182,7 +182,8 @@ ControlGroups ControlGroups::create(const GroupParents& parents, const policies:
     made.memory_folder_ = made.folders_.back();
     write_value(made.memory_folder_ + "/memory.memsw.limit_in_bytes", bytes);
   }
-  if (made.pids_ == LimitBy::nothing && make_v1(parents.pids, "/pids.max", count)) {
+  if (wanted == GroupLimits::memory_and_pids && made.pids_ == LimitBy::nothing &&
+      make_v1(parents.pids, "/pids.max", count)) {
     made.pids_ = LimitBy::cgroup_v1;
     made.pids_folder_ = made.folders_.back();
   }

@@ -32,12 +32,19 @@ struct GroupCounts {
   std::uint64_t pids_refused = 0;  ///< forks that the limit refused
 };
 
+enum class GroupLimits : std::uint8_t {
+  memory,           ///< processes are counted by the user namespace
+  memory_and_pids,  ///< everything
+};
+
 class ControlGroups {
  public:
   /// Makes what can be made and writes `limits`; what cannot is left to others: see memory() and
   /// pids().
+  /// Joining a v1 group costs 5 to 10 ms (a grace period of the kernel), so `wanted` leaves out
+  /// what others hold as well.
   static ControlGroups create(const GroupParents& parents, const policies::Limits& limits,
-                              const std::string& name);
+                              const std::string& name, GroupLimits wanted);
 
   /// Folders that the session must join, for SessionPlan::groups.
   [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }

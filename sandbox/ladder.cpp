@@ -142,4 +142,16 @@ std::string_view name_of(LimitBy by) {
   return "?";
 }
 
+std::string_view name_of(RootMode mode) {
+  switch (mode) {
+    case RootMode::idmapped:
+      return "idmapped";
+    case RootMode::workspace:
+      return "workspace";
+    case RootMode::unmapped:
+      return "unmapped";
+  }
+  return "?";
+}
+
 }  // namespace fathom::sandbox

@@ -39,5 +39,6 @@ std::vector<GuaranteeState> missing_guarantees(const std::vector<GuaranteeState>
                                                const std::vector<policies::Strength>& require);
 
 std::string_view name_of(LimitBy by);
+std::string_view name_of(RootMode mode);
 
 }  // namespace fathom::sandbox

@@ -3,12 +3,17 @@
 #pragma once
 
 #include "runtime/async/clock.hpp"
+#include "runtime/async/task_group.hpp"
 #include "sandbox/control_groups.hpp"
+#include "sandbox/egress/egress_broker.hpp"
+#include "sandbox/filter_cache.hpp"
 #include "sandbox/host.hpp"
 #include "sandbox/ladder.hpp"
 #include "sandbox/outcome.hpp"
+#include "sandbox/prober.hpp"
 #include "sandbox/run_command.hpp"
 #include "sandbox/session.hpp"
+#include "sandbox/workspace_guard.hpp"
 
 #include <filesystem>
 #include <memory>
@@ -18,6 +23,12 @@
 
 namespace fathom::sandbox {
 
+enum class GroupUse : std::uint8_t {
+  where_possible,
+  never,  ///< limits by the user namespace and by polling: a session opens 5 to 10 ms sooner under
+          ///< v1
+};
+
 struct LauncherOptions {
   policies::Policy policy;
   HostFacts host;
@@ -25,10 +36,16 @@ struct LauncherOptions {
   Mode mode = Mode::direct;
   policies::Phase phase = policies::Phase::agent;
   std::vector<std::string> environment;  ///< the runtime's, of which the policy passes some
-  std::filesystem::path state;     ///< folder for quarantine and overlays, outside the workspace
+  std::filesystem::path state;  ///< folder for quarantine and overlays, outside the workspace
+  std::filesystem::path
+      transaction;  ///< of transaction mode: an existing folder with "upper" and "work"
+  std::optional<ProbeReport> probes;  ///< rungs that it saw fail are not tried
+  GroupUse groups = GroupUse::where_possible;
   std::optional<Rung> rung;        ///< this rung or none; by default the strongest that works
+  OnEgressRecord on_egress;        ///< hears every connection and look-up; may be empty
   std::size_t prepared_cells = 1;  ///< kept ready, so that the next command starts sooner
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs; may be absent
+  FilterCache* filters = nullptr;           ///< shared by several launchers; may be absent
   OffloadPool* offload = nullptr;  ///< blocking work leaves the calling thread; may be absent
 };
 
@@ -73,10 +90,16 @@ class Launcher {
   [[nodiscard]] const SessionPlan& plan() const { return plan_; }
 
  private:
-  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options);
+  Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
+           asio::any_io_executor executor);
   struct Attempt;
+  asio::awaitable<Result<>> make_services();
+  void take_egress(const EgressRecord& record);
+  asio::awaitable<Result<std::unique_ptr<Cell>>> begin();
   asio::awaitable<Result<>> open_strongest();
+  asio::awaitable<void> finish(Outcome& outcome);
   asio::awaitable<Result<>> try_open(const Attempt& attempt);
+  void make_groups(const Attempt& attempt);
   [[nodiscard]] std::vector<Attempt> attempts() const;
   Result<std::unique_ptr<Cell>> take_cell();
   [[nodiscard]] LaunchPlan launch_plan(const Command& command) const;
@@ -85,13 +108,16 @@ class Launcher {
   ZygoteProcess& zygote_;
   Clock& clock_;
   LauncherOptions options_;
-  GroupParents group_parents_;
   ControlGroups groups_;
   SessionPlan plan_;
   Footing footing_;
   std::vector<GuaranteeState> guarantees_;
+  std::optional<WorkspaceGuard> guard_;  ///< of a workspace that is written directly
+  std::unique_ptr<EgressBroker> egress_;
   std::unique_ptr<Session> session_;
   std::vector<std::unique_ptr<Cell>> prepared_;
+  std::vector<std::vector<EgressRecord>*> running_;  ///< where each command's connections are noted
+  TaskGroup tasks_;
 };
 
 }  // namespace fathom::sandbox

@@ -29,6 +29,20 @@ Json to_json(const Denial& denial) {
   return json;
 }
 
+Json to_json(const EgressRecord& record) {
+  return {{"name", to_valid_utf8(record.name)},
+          {"address", record.address},
+          {"port", record.port},
+          {"via", name_of(record.via)},
+          {"verdict", policies::name_of(record.verdict)},
+          {"rule", record.rule},
+          {"reason", to_valid_utf8(record.reason)},
+          {"bytes_up", record.bytes_up},
+          {"bytes_down", record.bytes_down},
+          {"duration_us",
+           std::chrono::duration_cast<std::chrono::microseconds>(record.duration).count()}};
+}
+
 Json to_json(const std::vector<std::string>& lines) {
   Json json = Json::array();
   for (const std::string& line : lines) json.push_back(to_valid_utf8(line));
@@ -60,6 +74,13 @@ void Outcome::add(Denial denial) {
   } else {
     denials_more += denial.count;
   }
+}
+
+void Outcome::add(EgressRecord connection) {
+  if (connections.size() < kConnectionsKeptMax)
+    connections.push_back(std::move(connection));
+  else
+    ++connections_more;
 }
 
 std::string_view name_of(Ending ending) {
@@ -116,7 +137,7 @@ std::string notice_for_model(const Outcome& outcome) {
     lines.push_back(std::move(line));
   }
   for (const std::string& path : outcome.repaired)
-    lines.push_back("[sandbox] put back: " + to_printable(path));
+    lines.push_back("[sandbox] protected: " + to_printable(path));
   std::string text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i + 1 == kNoticeLinesMax && lines.size() > kNoticeLinesMax)
@@ -142,6 +163,10 @@ std::string to_json(const Outcome& outcome) {
   json["denials"] = Json::array();
   for (const Denial& denial : outcome.denials) json["denials"].push_back(to_json(denial));
   if (outcome.denials_more > 0) json["denials_more"] = outcome.denials_more;
+  json["connections"] = Json::array();
+  for (const EgressRecord& record : outcome.connections)
+    json["connections"].push_back(to_json(record));
+  if (outcome.connections_more > 0) json["connections_more"] = outcome.connections_more;
   json["repaired"] = to_json(outcome.repaired);
   json["runs_later"] = to_json(outcome.runs_later);
   json["rung"] = name_of(outcome.rung);

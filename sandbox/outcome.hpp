@@ -4,6 +4,7 @@
 #pragma once
 
 #include "policies/policy.hpp"
+#include "sandbox/egress/egress_record.hpp"
 #include "sandbox/host.hpp"
 #include "sandbox/output_capture.hpp"
 #include "sandbox/zygote/wire.hpp"
@@ -51,6 +52,8 @@ struct Denial {
 
 inline constexpr std::size_t kDenialsMax = 64;  // kept of one command
 
+inline constexpr std::size_t kConnectionsKeptMax = 256;  // of one command
+
 /// A guarantee that is held less firmly than it could be, said in every result.
 struct WeakerGuarantee {
   policies::Guarantee guarantee{};
@@ -70,8 +73,10 @@ struct Outcome {
   CapturedOutput err;
   bool left_processes = false;  ///< it ended with processes alive, which were killed
   std::vector<Denial> denials;
-  std::uint64_t denials_more = 0;     ///< beyond kDenialsMax
-  std::vector<std::string> repaired;  ///< protected paths that were put back or quarantined
+  std::uint64_t denials_more = 0;         ///< beyond kDenialsMax
+  std::vector<EgressRecord> connections;  ///< that the session made while it ran, with their bytes
+  std::uint64_t connections_more = 0;     ///< beyond kConnectionsKeptMax
+  std::vector<std::string> repaired;      ///< protected paths that were put back or quarantined
   std::vector<std::string>
       runs_later;  ///< build files it changed, which run outside the sandbox later
   Rung rung = Rung::full;
@@ -82,6 +87,7 @@ struct Outcome {
   /// Names an ending better, by evidence that came with it.
   void classify(Ending how, std::string why);
   void add(Denial denial);
+  void add(EgressRecord connection);
   [[nodiscard]] bool has_ended() const { return ended_; }
 
  private:

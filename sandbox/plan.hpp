@@ -99,6 +99,7 @@ struct LaunchPlan {
   std::uint32_t filter = 0;
   bool notify = false;
   bool terminal = false;
+  bool self_check = false;  ///< argv are the operands of a self check
 
   [[nodiscard]] std::string encode() const;
 };

@@ -63,7 +63,7 @@ class Builder {
     hold_devices();
     out_.mounts.restrict_all("/", kReadOnly);
     make_private_folders();
-    if (input_.mode != Mode::direct) make_overlay();
+    make_overlays();
     out_.mounts.mkdirs("/dev/run/user/" + std::to_string(input_.host.uid), 0700);
     out_.mounts.sysfs("/sys");  // before the covers of what is hidden in it
     for (std::size_t i = 0; i < entries_.size(); ++i) show(i);
@@ -76,8 +76,10 @@ class Builder {
   }
 
  private:
-  [[nodiscard]] bool is_overlaid(const ViewEntry& entry) const {
-    return input_.mode != Mode::direct && entry.path == input_.workspace.root;
+  [[nodiscard]] const OverlayPlan* overlay_of(const ViewEntry& entry) const {
+    for (const OverlayPlan& overlay : input_.overlays)
+      if (overlay.path == entry.path) return &overlay;
+    return nullptr;
   }
 
   // A hidden folder in which something is shown: the cover is a folder of its own then, and
@@ -95,7 +97,7 @@ class Builder {
     if (entry.show == Show::hidden || entry.show == Show::private_folder) return false;
     const ViewEntry* parent = surroundings_.around[index];
     const Show around = parent != nullptr ? parent->show : Show::read;
-    return entry.show != around || is_overlaid(entry);
+    return entry.show != around || overlay_of(entry) != nullptr;
   }
 
   Result<std::uint32_t> new_slot() {
@@ -119,9 +121,13 @@ class Builder {
   }
 
   Result<> hold_trees() {
-    for (std::size_t i = 0; i < entries_.size(); ++i)
-      if (needs_mount(i)) slots_[i] = TRY(hold(entries_[i].path));
-    if (input_.mode == Mode::transaction) overlay_slot_ = TRY(hold(input_.overlay_folder));
+    for (std::size_t i = 0; i < entries_.size(); ++i) {
+      if (!needs_mount(i)) continue;
+      const OverlayPlan* overlay = overlay_of(entries_[i]);
+      if (overlay == nullptr || overlay->has_lower) slots_[i] = TRY(hold(entries_[i].path));
+      if (overlay != nullptr && !overlay->folder.empty())
+        changes_.emplace_back(i, TRY(hold(overlay->folder)));
+    }
     return {};
   }
 
@@ -152,27 +158,34 @@ class Builder {
                                                                        : 01777U);
   }
 
-  // The workspace as lower layer. The overlay is put together in the tmpfs on /dev and takes the
-  // workspace's slot.
-  void make_overlay() {
-    out_.mounts.mkdirs("/dev/overlay", 0755);
-    if (input_.mode == Mode::transaction) {
-      out_.mounts.attach(overlay_slot_, "/dev/overlay");
-    } else {
-      out_.mounts.mkdirs("/dev/overlay/upper", 0755);
-      out_.mounts.mkdirs("/dev/overlay/work", 0755);
-    }
-    out_.mounts.mkdirs("/dev/lower", 0755);
-    out_.mounts.mkdirs("/dev/merged", 0755);
+  // Overlays are put together in the tmpfs on /dev and take the slots of what they stand on.
+  void make_overlays() {
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (!is_overlaid(entries_[i])) continue;
+      const OverlayPlan* overlay = overlay_of(entries_[i]);
+      if (overlay == nullptr) continue;
+      const std::string place = "/dev/overlay" + std::to_string(i);
+      const std::string changes = place + "/changes";
+      out_.mounts.mkdirs(changes, 0755);
+      const auto held =
+          std::ranges::find(changes_, i, &std::pair<std::size_t, std::uint32_t>::first);
+      if (held != changes_.end()) {
+        out_.mounts.attach(held->second, changes);
+      } else {
+        out_.mounts.mkdirs(changes + "/upper", 0755);
+        out_.mounts.mkdirs(changes + "/work", 0755);
+      }
+      if (!overlay->has_lower) {
+        slots_[i] = next_slot_++;
+        out_.mounts.clone(slots_[i], changes + "/upper");
+        continue;
+      }
+      out_.mounts.mkdirs(place + "/lower", 0755);
+      out_.mounts.mkdirs(place + "/merged", 0755);
       out_.mounts.restrict_slot(slots_[i], kReadOnly);
-      out_.mounts.attach(slots_[i], "/dev/lower");
-      out_.mounts.overlay(
-          "/dev/merged",
-          "lowerdir=/dev/lower,upperdir=/dev/overlay/upper,workdir=/dev/overlay/work,"
-          "userxattr");
-      out_.mounts.clone(slots_[i], "/dev/merged");
+      out_.mounts.attach(slots_[i], place + "/lower");
+      out_.mounts.overlay(place + "/merged", "lowerdir=" + place + "/lower,upperdir=" + changes +
+                                                 "/upper,workdir=" + changes + "/work,userxattr");
+      out_.mounts.clone(slots_[i], place + "/merged");
     }
   }
 
@@ -259,7 +272,8 @@ class Builder {
   std::vector<std::uint32_t> slots_;  // by entry
   std::uint32_t next_slot_ = 0;
   std::uint32_t first_device_ = 0;
-  std::uint32_t overlay_slot_ = 0;
+  std::vector<std::pair<std::size_t, std::uint32_t>>
+      changes_;  // entry, slot of its overlay's folder
   RootView out_;
 };
 
@@ -289,6 +303,19 @@ int weight(Show show) {
       return 3;
   }
   return 0;
+}
+
+// An overlay of something that is not there needs a mount point, which can be made in folders that
+// start empty only: nothing is created in the user's tree.
+void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) {
+  for (const OverlayPlan& overlay : input.overlays) {
+    if (overlay.has_lower) continue;
+    const auto at = std::ranges::find(entries, overlay.path, &ViewEntry::path);
+    if (at == entries.end()) continue;
+    const auto index = static_cast<std::size_t>(at - entries.begin());
+    const ViewEntry* around = Surroundings(entries).around[index];
+    if (around == nullptr || !starts_empty(*around)) entries.erase(at);
+  }
 }
 
 }  // namespace
@@ -321,6 +348,10 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   }
   for (const std::string& path : input.policy.network.unix_sockets) add(path, Show::read, "");
   for (const std::string& path : input.pins.writable) add(path, Show::write, "");
+  const bool mounts = input.rung == Rung::full || input.rung == Rung::no_network_ns;
+  if (mounts)  // without mounts an overlay's path would be the host's own
+    for (const OverlayPlan& overlay : input.overlays)
+      entries.push_back({overlay.path, Show::write, PathType::folder, ""});
   add(input.workspace.root, show_of(input.policy.filesystem.workspace), "");
 
   std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {
@@ -329,6 +360,7 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   const auto repeated = std::ranges::unique(
       entries, [](const ViewEntry& a, const ViewEntry& b) { return a.path == b.path; });
   entries.erase(repeated.begin(), repeated.end());
+  if (mounts) drop_placeless(input, entries);
   return entries;
 }
 

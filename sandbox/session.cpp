@@ -88,8 +88,9 @@ Result<> Cell::launch(const LaunchPlan& plan, const std::array<int, 3>& stdio) {
                                           " arguments: pass them in a file");
   std::string body = plan.encode();
   wire::Launch head;
-  head.flags =
-      (plan.terminal ? wire::kLaunchTerminal : 0U) | (plan.notify ? wire::kLaunchNotify : 0U);
+  head.flags = (plan.terminal ? wire::kLaunchTerminal : 0U) |
+               (plan.notify ? wire::kLaunchNotify : 0U) |
+               (plan.self_check ? wire::kLaunchSelfCheck : 0U);
   head.filter = plan.filter;
   head.body_bytes = static_cast<std::uint32_t>(body.size());
   if (body.size() > wire::kPlanBytesMax)

@@ -1,5 +1,6 @@
 #include "sandbox/zygote_process.hpp"
 
+#include "sandbox/control_groups.hpp"
 #include "sandbox/descriptors.hpp"
 #include "sandbox/zygote/wire.hpp"
 
@@ -50,6 +51,7 @@ Result<UniqueFd> move_up(UniqueFd fd) {
 }  // namespace
 
 Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start() {
+  sweep_stale_groups(find_group_parents());
   const std::string_view program(static_cast<const char*>(fathom_zygote_begin),
                                  static_cast<std::size_t>(fathom_zygote_end - fathom_zygote_begin));
   UniqueFd low = TRY(sealed_memory("fathom-zygote", program));

@@ -5,7 +5,9 @@
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/generate_command.hpp"
 #include "agents/cli/model_command.hpp"
+#include "agents/cli/policy_flags.hpp"
 #include "agents/cli/sandbox_command.hpp"
+#include "agents/cli/sandbox_report.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
 #include "engine/cpu/thread_pool.hpp"
@@ -16,6 +18,8 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <csignal>
 #include <functional>
@@ -24,8 +28,8 @@
 namespace fathom::agents {
 namespace {
 
-// What the parsed command will do. Set by the callback of the one sub-command that was chosen, run
-// after parsing.
+// What the parsed command will do. Set by the callback of the one sub-command that was chosen,
+// run after parsing.
 using Command = std::function<Result<ExitCode>(Terminal&)>;
 
 struct Cli {
@@ -35,6 +39,7 @@ struct Cli {
   ColourMode colour = ColourMode::automatic;
   TraceOptions trace;
   ModelOptions model;
+  PolicyOptions policy;
   GenerateOptions generate;
   BenchOptions bench;
   SandboxOptions sandbox;
@@ -161,6 +166,12 @@ void add_model(Cli& cli) {
   random->add_option("--seed", cli.model.seed, "The same seed gives the same bytes")
       ->capture_default_str();
   random->footer("Example:\n  fathom model random --shape mini /tmp/mini");
+}
+
+void add_policy(Cli& cli) {
+  add_policy_commands(cli.app, cli.policy, [&cli](PolicyRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.policy, cli.env, terminal); };
+  });
 }
 
 void add_sampling(CLI::App& command, engine::SamplingOptions& sampling) {
@@ -302,7 +313,8 @@ void add_sandbox(Cli& cli) {
   run->add_flag("--json", cli.json, "One JSON object in place of the command's output");
   run->add_option("CMD", cli.sandbox.command, "The command, behind --")->required();
   run->footer(
-      "Exit codes: the command's own; 128 + its signal; 127 not found; 12 a required guarantee is\n"
+      "Exit codes: the command's own; 128 + its signal; 127 not found; 12 a required guarantee "
+      "is\n"
       "missing and nothing ran; 13 denied by the policy; 75 time was up.\n"
       "Examples:\n  fathom sandbox run -- make -j4 test\n"
       "  fathom sandbox run --policy readonly --json -- git log --oneline");
@@ -331,7 +343,12 @@ void add_doctor(Cli& cli) {
       ".healthy");
   doctor->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
-      const auto sections = examine(cli.env);
+      auto probed = probe_sandbox(cli.env);  // first: it must come before there are threads
+      auto sections = examine(cli.env);
+      sections.insert(
+          sections.begin() + 1,
+          probed ? describe_sandbox(*probed, ::geteuid() == 0)
+                 : Section{"sandbox", {{"rung", Health::missing, probed.error().message, ""}}});
       terminal.out(cli.json ? to_json(sections) : to_text(sections, terminal));
       return is_healthy(sections) ? ExitCode::ok : ExitCode::infrastructure;
     };
@@ -386,7 +403,8 @@ void build(Cli& cli) {
       ->type_name("WHEN");
   cli.app.footer(
       "Examples:\n  fathom doctor\n  fathom trace show run.jsonl\n\n"
-      "Exit codes: 0 done, 12 something needed is missing, 64 usage, 65 damaged data, 66 not "
+      "Exit codes: 0 done, 12 something needed is missing, 13 denied, 64 usage, 65 damaged data, "
+      "66 not "
       "found,\n"
       "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
       "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
@@ -395,6 +413,7 @@ void build(Cli& cli) {
   add_generate(cli);
   add_model(cli);
   add_sandbox(cli);
+  add_policy(cli);
   add_trace(cli);
   add_completion(cli);
 }
@@ -426,7 +445,8 @@ ExitCode report(const Cli& cli, const CLI::ParseError& error) {
   for (const CLI::App* app = &cli.app; app != at; where += " " + app->get_name())
     app = app->get_subcommands().back();
   std::string message = error.what();
-  // Unknown words are held by the app that met them; a missing sub-command often hides one as well.
+  // Unknown words are held by the app that met them; a missing sub-command often hides one as
+  // well.
   auto extras = at->remaining();
   if (extras.empty()) extras = cli.app.remaining(true);
   if (!extras.empty())

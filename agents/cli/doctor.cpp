@@ -100,7 +100,7 @@ Finding kernel_file(std::string name, const char* path, std::string_view wanted,
 Finding landlock() {
   const long abi = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, 1);
   if (abi > 0) return ok("landlock", "ABI " + std::to_string(abi));
-  return {"landlock", Health::missing, errno == EOPNOTSUPP ? "built in but switched off" : "no",
+  return {"landlock", Health::note, errno == EOPNOTSUPP ? "built in but switched off" : "no",
           "boot a kernel of 5.13 or newer with landlock in its lsm= list"};
 }
 
@@ -120,7 +120,7 @@ Finding user_namespaces() {
   for (const Switch& one : kSwitches) {
     const auto text = read_file(one.path, kProcFileBytesMax);
     if (text && text->size() == 2 && text->front() == one.off)
-      return {"user_namespaces", Health::missing, "switched off (" + std::string(one.path) + ")",
+      return {"user_namespaces", Health::note, "switched off (" + std::string(one.path) + ")",
               one.fix};
   }
   return ok("user_namespaces", "yes");

@@ -30,6 +30,7 @@ constexpr int kSignalExitBase = 128;  // as shells say it
 struct Prepared {
   sandbox::LauncherOptions launcher;
   std::optional<trace::BlobStore> blobs;
+  std::filesystem::path cache;  ///< where the probe's report is kept
 };
 
 Result<sandbox::Rung> rung_named(const std::string& name) {
@@ -54,6 +55,7 @@ Result<Prepared> prepare(const SandboxOptions& options, const GetEnv& env) {
   TRY(create_private_dirs(launcher.state));
   if (!options.rung.empty()) launcher.rung = TRY(rung_named(options.rung));
   launcher.prepared_cells = 0;  // one command: it starts while the session is built
+  prepared.cache = TRY(cache_dir(env));
   prepared.blobs = TRY(trace::BlobStore::open(launcher.state / "blobs"));
   return prepared;
 }
@@ -96,6 +98,9 @@ Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& o
     for (const sandbox::WeakerGuarantee& weaker : outcome.weaker)
       terminal.note("sandbox: " + std::string(policies::name_of(weaker.guarantee)) + " is " +
                     std::string(policies::name_of(weaker.strength)) + " here: " + weaker.reason);
+    for (const std::string& path : outcome.runs_later)
+      terminal.note("sandbox: changed " + to_printable(path) +
+                    ", which runs outside the sandbox later");
     const std::string notice = sandbox::notice_for_model(outcome);
     if (!notice.empty()) std::fputs(notice.c_str(), stderr);
   }
@@ -167,6 +172,8 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   const SandboxOptions& options = run.options;
   OffloadPool offload;
   sandbox::LauncherOptions& launcher_options = run.prepared.launcher;
+  launcher_options.probes = co_await sandbox::probe_once_a_boot(
+      run.zygote, run.clock, launcher_options.host, run.prepared.cache);
   if (run.prepared.blobs) launcher_options.blobs = &*run.prepared.blobs;
   launcher_options.offload = &offload;
   sandbox::Refusal refusal;

@@ -90,25 +90,35 @@ Request receive_launch(int cell) {
   return request;
 }
 
+// Reads from the child, unless it ends first.
+bool read_from_child(int handshake, int child, void* into, std::size_t size) {
+  pollfd watched[2] = {{handshake, POLLIN, 0}, {child, POLLIN, 0}};
+  while (::poll(watched, 2, -1) < 0 && errno == EINTR) continue;
+  if ((watched[0].revents & POLLIN) == 0) return false;
+  return ::read(handshake, into, size) == static_cast<long>(size);
+}
+
 // Takes the filter's listener out of the table we share with the child and sends it to the runtime.
-void pass_listener(int cell, int handshake) {
+// In the end the child has a table of its own: what we close from then on is ours alone.
+void pass_listener(int cell, int handshake, int child) {
   std::int32_t listener = -1;
-  if (::read(handshake, &listener, sizeof listener) != sizeof listener) return;
+  if (!read_from_child(handshake, child, &listener, sizeof listener)) return;
   wire::Notify note;
-  const bool sent = send_message(cell, &note, sizeof note, &listener, 1);
+  char go = send_message(cell, &note, sizeof note, &listener, 1) ? 1 : 0;
+  if (::write(handshake, &go, 1) == 1) read_from_child(handshake, child, &go, 1);
   ::close(listener);
-  const char go = sent ? 1 : 0;
-  if (::write(handshake, &go, 1) != 1) return;  // the child is gone: its end is reported below
 }
 
 pid_t start_child(const CellContext& context, Request& request, int cell) {
   const bool notify = (request.launch.flags & wire::kLaunchNotify) != 0;
   int handshake[2] = {-1, -1};
   if (notify && ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, handshake) != 0) return -1;
-  const pid_t child = clone_process(notify ? CLONE_FILES : 0, nullptr);
+  int pidfd = -1;
+  const pid_t child = clone_process(notify ? CLONE_FILES : 0, notify ? &pidfd : nullptr);
   if (child == 0)
     run_child(context, request.launch, request.body, request.stdio, cell, handshake[1]);
-  if (child > 0 && notify) pass_listener(cell, handshake[0]);
+  if (child > 0 && notify) pass_listener(cell, handshake[0], pidfd);
+  if (pidfd >= 0) ::close(pidfd);
   if (notify) close_all(handshake, 2);
   close_all(request.stdio, kStdio);
   return child;

@@ -17,8 +17,9 @@ namespace fathom::sandbox::zygote {
 [[noreturn]] void run_child(const CellContext& context, const wire::Launch& launch,
                             wire::PlanReader& body, const int* stdio, int cell, int handshake);
 
-/// Keeps every exec of this process and its descendants from granting capabilities: empty bounding set,
-/// no special treatment of uid 0, both locked. Those that are held stay until they are dropped.
+/// Keeps every exec of this process and its descendants from granting capabilities: empty bounding
+/// set, no special treatment of uid 0, both locked. Those that are held stay until they are
+/// dropped.
 void forbid_capabilities();
 
 /// Gives up every capability that is held.

@@ -1,4 +1,5 @@
 #include "sandbox/zygote/cell.hpp"
+#include "sandbox/zygote/self_check.hpp"
 
 #include <linux/capability.h>
 #include <linux/filter.h>
@@ -92,6 +93,8 @@ Failure install_filter(const Filter& filter, bool notify, int handshake) {
       ::read(handshake, &go, 1) != 1 || go != 1)
     return failed(Stage::seccomp, 1);
   if (::syscall(SYS_unshare, CLONE_FILES) != 0) return failed(Stage::seccomp, 2);
+  if (::write(handshake, &go, 1) != 1) return failed(Stage::seccomp, 3);
+  ::close(static_cast<int>(fd));  // a command must not answer its own calls
   return {};
 }
 
@@ -156,14 +159,15 @@ Failure restrict_and_execute(const CellContext& context, const wire::Launch& lau
     if (::dup2(stdio[i], i) < 0) return failed(Stage::terminal, 5);
   if (::syscall(SYS_close_range, 3U, ~0U, 4U /* CLOSE_RANGE_CLOEXEC */) != 0)
     return failed(Stage::exec, 1);
+  if ((launch.flags & wire::kLaunchSelfCheck) != 0) ::_exit(self_check(command.argv));
   return execute();
 }
 
 }  // namespace
 
 void forbid_capabilities() {
-  // Where these calls are refused (an ordinary user without namespaces) there is nothing to forbid, and
-  // no_new_privs keeps exec from granting any.
+  // Where these calls are refused (an ordinary user without namespaces) there is nothing to forbid,
+  // and no_new_privs keeps exec from granting any.
   ::prctl(PR_SET_SECUREBITS, SECBIT_NOROOT | SECBIT_NOROOT_LOCKED | SECBIT_NO_SETUID_FIXUP |
                                  SECBIT_NO_SETUID_FIXUP_LOCKED | SECBIT_KEEP_CAPS_LOCKED |
                                  SECBIT_NO_CAP_AMBIENT_RAISE | SECBIT_NO_CAP_AMBIENT_RAISE_LOCKED);

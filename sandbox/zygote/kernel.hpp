@@ -6,7 +6,6 @@
 #include "sandbox/zygote/wire.hpp"
 
 #include <fcntl.h>
-#include <linux/landlock.h>
 #include <linux/mount.h>
 #include <linux/openat2.h>
 #include <linux/sched.h>

@@ -1,5 +1,6 @@
 #include "sandbox/zygote/landlock.hpp"
 
+#include <linux/landlock.h>
 #include <sys/stat.h>
 
 namespace fathom::sandbox::zygote {

@@ -12,6 +12,7 @@ namespace {
 
 constexpr unsigned kLoopbackIndex = 1;  // of lo in every network namespace
 constexpr int kBacklog = 128;
+constexpr std::uint32_t kResolverAddress = 0x7f000035;  // 127.0.0.53, as resolv.conf inside says
 
 // "ip route add local default dev lo": every address is ours, so a connection to any of them
 // reaches the listener of its port in this session, which reads the address that was meant from its
@@ -45,6 +46,19 @@ bool add_capture_route(int socket, unsigned char family) {
   return result.error == 0;
 }
 
+// "ip address add 127.0.0.53/8 dev lo". The C library's AI_ADDRCONFIG asks whether the machine has
+// an IPv4 address other than 127.0.0.1 itself, and without one finds no name for whoever wants IPv4
+// alone. A kernel that refuses leaves just that as it was.
+void add_resolver_address(int socket) {
+  ifreq request{};
+  std::memcpy(request.ifr_name, "lo:1", sizeof "lo:1");
+  sockaddr_in at{};
+  at.sin_family = AF_INET;
+  at.sin_addr.s_addr = htonl(kResolverAddress);
+  std::memcpy(&request.ifr_addr, &at, sizeof at);
+  ::ioctl(socket, SIOCSIFADDR, &request);
+}
+
 // `address` is dotted IPv4, or empty for every address of both families.
 int bind_one(int type, std::uint16_t port, const char* address) {
   const bool any = *address == '\0';
@@ -76,8 +90,6 @@ int bind_one(int type, std::uint16_t port, const char* address) {
   return -1;
 }
 
-}  // namespace
-
 Failure raise_loopback(bool capture) {
   const int fd = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return failed(wire::Stage::loopback);
@@ -86,6 +98,7 @@ Failure raise_loopback(bool capture) {
   request.ifr_name[1] = 'o';
   request.ifr_flags = IFF_UP | IFF_RUNNING;
   const bool up = ::ioctl(fd, SIOCSIFFLAGS, &request) == 0;
+  if (up && capture) add_resolver_address(fd);
   const Failure failure = up ? Failure{} : failed(wire::Stage::loopback);
   ::close(fd);
   if (failure || !capture) return failure;
@@ -99,6 +112,46 @@ Failure raise_loopback(bool capture) {
   const Failure route_failure = routed ? Failure{} : failed(wire::Stage::routes);
   ::close(netlink);
   return route_failure;
+}
+
+// What the building process reports.
+struct Built {
+  Failure failure;
+  int fd = -1;
+};
+
+}  // namespace
+
+Failure NetworkBuild::start(bool capture) {
+  int ends[2];
+  if (::pipe2(ends, O_CLOEXEC) != 0) return failed(wire::Stage::namespaces, 3);
+  result_ = ends[0];
+  // Shares our descriptors, so that the one it opens of its namespace is ours as well.
+  const pid_t pid = clone_process(CLONE_FILES, nullptr);
+  if (pid < 0) return failed(wire::Stage::namespaces, 4);
+  if (pid > 0) return {};
+  Built built;
+  if (::syscall(SYS_unshare, CLONE_NEWNET) != 0)
+    built.failure = failed(wire::Stage::namespaces, 5);
+  else
+    built.failure = raise_loopback(capture);
+  if (!built.failure) {
+    built.fd = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (built.fd < 0) built.failure = failed(wire::Stage::namespaces, 6);
+  }
+  ::_exit(::write(ends[1], &built, sizeof built) == sizeof built ? 0 : 1);
+}
+
+Failure NetworkBuild::join() {
+  Built built;
+  if (::read(result_, &built, sizeof built) != sizeof built)
+    return failed(wire::Stage::namespaces, 7);
+  ::close(result_);
+  if (built.failure) return built.failure;
+  const bool joined = ::syscall(SYS_setns, built.fd, CLONE_NEWNET) == 0;
+  const Failure failure = joined ? Failure{} : failed(wire::Stage::namespaces, 8);
+  ::close(built.fd);
+  return failure;
 }
 
 Failure open_listeners(wire::PlanReader& plan, int* listeners, std::size_t& count) {

@@ -83,6 +83,9 @@ Failure try_proc(const SessionPlan& plan) {
 // Everything of the plan from the host name on.
 Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners,
                std::size_t& listener_count) {
+  NetworkBuild network;
+  if ((plan.flags & wire::kSessionNetwork) != 0)
+    if (Failure failure = network.start((plan.flags & wire::kSessionCapture) != 0)) return failure;
   std::size_t name_size = 0;
   const char* name = plan.rest.text(&name_size);
   if ((plan.namespaces & CLONE_NEWUTS) != 0 && ::sethostname(name, name_size) != 0)
@@ -91,8 +94,8 @@ Failure set_up(SessionPlan& plan, int sync, CellContext& context, int* listeners
   if (Failure failure = switch_off_nesting(plan)) return failure;
   if (Failure failure = try_proc(plan)) return failure;
   if (Failure failure = build_root(plan, sync)) return failure;
-  if ((plan.flags & wire::kSessionLoopback) != 0)
-    if (Failure failure = raise_loopback((plan.flags & wire::kSessionCapture) != 0)) return failure;
+  if ((plan.flags & wire::kSessionNetwork) != 0)
+    if (Failure failure = network.join()) return failure;
   if (Failure failure = open_listeners(plan.rest, listeners, listener_count)) return failure;
   if (Failure failure = build_ruleset(plan.rest, context.ruleset)) return failure;
   std::uint32_t proc_paths = 0;

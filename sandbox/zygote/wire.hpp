@@ -109,10 +109,27 @@ struct CellStarted {
 };
 
 enum LaunchFlags : std::uint32_t {
-  kLaunchTerminal = 1,  ///< stdin, stdout and stderr are a new pseudo-terminal of the sandbox
-  kLaunchNotify = 2,    ///< the filter has user-notify actions: send its listener back
-  kLaunchInMemfd = 4,   ///< the body follows in a memfd, the first descriptor
+  kLaunchTerminal = 1,   ///< stdin, stdout and stderr are a new pseudo-terminal of the sandbox
+  kLaunchNotify = 2,     ///< the filter has user-notify actions: send its listener back
+  kLaunchSelfCheck = 8,  ///< in place of a command: the checks of self_check.hpp
+  kLaunchInMemfd = 4,    ///< the body follows in a memfd, the first descriptor
 };
+
+/// What a self check tries, fully restricted, in place of a command: does this kernel really do
+/// what it said it would? Its exit status has the bit of each check that failed. Bits 0 to 7.
+enum SelfCheck : std::uint32_t {
+  kCheckWriteOutside = 1,  ///< argv[1] cannot be opened for writing
+  kCheckLandlock = 2,      ///< nor argv[2], which only Landlock protects
+  kCheckWriteInside = 4,   ///< argv[3] can
+  kCheckNesting = 8,       ///< no further user namespace
+  kCheckPids = 16,         ///< the limit of processes holds
+  kCheckSignals = 32,      ///< the process of number argv[4] cannot be signalled
+  kCheckLoopback = 64,     ///< a server and its client on loopback meet
+  kCheckNetwork = 128,     ///< no route leads outside
+};
+/// For a filter that waits for the runtime at getpgid(2): the answer must be this errno.
+inline constexpr std::int32_t kCheckNotifyErrno = 77;
+inline constexpr std::uint32_t kCheckNotify = 1;  ///< bit of that check, alone in its run
 
 /// runtime → init. Behind it the body: LaunchBody's fields by PlanWriter. Descriptors: [memfd],
 /// stdin, stdout, stderr.
@@ -224,7 +241,7 @@ enum class Identity : std::uint32_t {
 };
 
 enum SessionFlags : std::uint32_t {
-  kSessionLoopback = 1,  ///< raise lo
+  kSessionNetwork = 1,  ///< a network namespace of its own, its lo raised
   kSessionCapture =
       2,  ///< route every address to lo, so that in-session listeners get all connections
   kSessionNestedOff = 4,  ///< no further user namespaces below the session's

@@ -194,8 +194,8 @@ bool wait_for_work(bool runtime_lives) {
     if (::poll(&request_here, 1, 0) <= 0) continue;
     wire::OpenSession request;
     const Received message = receive_message(kSocket, &request, sizeof request);
-    if (message.size == 0) {
-      runtime_lives = false;
+    if (message.size == 0 || (message.size < 0 && errno != EMSGSIZE)) {
+      runtime_lives = false;  // its end, or a descriptor that is no socket of it
     } else if (message.size == static_cast<long>(sizeof request) &&
                request.kind == wire::Kind::open_session && message.count == 2) {
       open_session(message);

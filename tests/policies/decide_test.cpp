@@ -148,9 +148,21 @@ TEST_CASE("writes need a grant and no protected name", "[policies]") {
   CHECK(write("/home/u/w/.git/hooks/pre-commit") == "deny filesystem.git");
   CHECK(write("/home/u/w/vendor/x/.git/config") == "deny filesystem.git");
   CHECK(write("/home/u/w/.git") == "deny filesystem.git");
+  CHECK(write("/var/cache/x/repo/.git/hooks/pre-commit") == "deny filesystem.git");
+  CHECK(write("/var/cache/x/repo/.vscode/tasks.json") == "deny filesystem.protected.deny[0]");
   CHECK(write("/home/u/w/.gitignore") == "allow filesystem.workspace");
   CHECK(decide(sample(), request::WritePath{"/home/u/w/.vscode/x"}).grant ==
         "filesystem: {protected: {report: [\".vscode/\"]}}");
+}
+
+TEST_CASE("a workspace that is the root folder keeps its protected names", "[policies]") {
+  Policy policy = sample();
+  policy.filesystem.workspace_root = "/";
+  policy.filesystem.grants.clear();
+  policy.filesystem.home_root = "/nowhere";
+  CHECK(answer(policy, request::WritePath{"/.vscode/x"}) == "deny filesystem.protected.deny[0]");
+  CHECK(answer(policy, request::WritePath{"/.git/x"}) == "deny filesystem.git");
+  CHECK(answer(policy, request::WritePath{"/x"}) == "allow filesystem.workspace");
 }
 
 TEST_CASE("other spellings of a path decide nothing", "[policies]") {

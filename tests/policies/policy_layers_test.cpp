@@ -94,7 +94,7 @@ TEST_CASE("a later layer replaces what it states and nothing else", "[policies]"
 
   const auto origin = [&](const char* key) { return to_string(effective.origins.at(key)); };
   CHECK(origin("limits.memory") == "command-line (command-line.yaml:4)");
-  CHECK(origin("limits.time") == "built-in");
+  CHECK(origin("limits.time") == "built-in (built-in.yaml)");
   CHECK(origin("filesystem.paths /home/u/.cargo") == "user (user.yaml:4)");
   CHECK(origin("exec.rules push") == "user (user.yaml:5)");
   CHECK(origin("env.pass TZ") == "user (user.yaml:7)");
@@ -246,4 +246,30 @@ TEST_CASE("whatever a project states, no request gets more than before", "[polic
       CHECK(decide(narrowed, request).verdict >= decide(base, request).verdict);
     }
   }
+}
+
+TEST_CASE("a project's narrow grant does not outlive a higher layer's narrower word",
+          "[policies]") {
+  const auto access = [](const std::string& project, const std::string& command_line,
+                         const char* path) {
+    const Policy policy = merged({{"", Layer::built_in},
+                                  {project, Layer::project, Trust::narrow_only},
+                                  {command_line, Layer::command_line}})
+                              .policy;
+    return decide(policy, request::WritePath{path}).verdict == Verdict::allow  ? Access::write
+           : decide(policy, request::ReadPath{path}).verdict == Verdict::allow ? Access::read
+                                                                               : Access::hidden;
+  };
+  const char* path = "/home/u/w/src/x";
+  const std::string writes = "filesystem: {write: [src]}\n";
+  const std::string reads = "filesystem: {read: [src]}\n";
+  CHECK(access(writes, "", path) == Access::write);
+  CHECK(access(writes, "filesystem: {workspace: read}\n", path) == Access::read);
+  CHECK(access(reads, "", path) == Access::read);
+  CHECK(access(reads, "filesystem: {workspace: read}\n", path) == Access::read);
+  CHECK(access(reads, "filesystem: {hidden: [\"${workspace}\"]}\n", path) == Access::hidden);
+  // And the command line may take back what the project narrowed.
+  CHECK(access(reads, "filesystem: {write: [src]}\n", path) == Access::write);
+  CHECK(access("filesystem: {hidden: [src]}\n", "filesystem: {workspace: write}\n", path) ==
+        Access::hidden);
 }

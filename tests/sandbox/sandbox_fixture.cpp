@@ -35,7 +35,10 @@ SandboxFixture::~SandboxFixture() {
 
 void SandboxFixture::run_to_end(asio::awaitable<void> task) {
   std::exception_ptr failure;
-  asio::co_spawn(io_, std::move(task), [&](std::exception_ptr error) { failure = error; });
+  asio::co_spawn(io_, std::move(task), [&](std::exception_ptr error) {
+    failure = error;
+    io_.stop();  // a launcher's services go on
+  });
   io_.restart();
   io_.run();
   if (failure) std::rethrow_exception(failure);
@@ -76,15 +79,17 @@ std::pair<sandbox::Outcome, sandbox::Outcome> SandboxFixture::both(sandbox::Comm
                                                                    sandbox::Command second) {
   if (!launcher_) REQUIRE(open());
   std::pair<sandbox::Outcome, sandbox::Outcome> outcomes;
-  const auto start = [this](sandbox::Command& what, sandbox::Outcome& into) {
+  std::size_t left = 2;
+  const auto start = [this, &left](sandbox::Command& what, sandbox::Outcome& into) {
     asio::co_spawn(
         io_,
         [](sandbox::Launcher& launcher, sandbox::Command& command,
            sandbox::Outcome& out) -> asio::awaitable<void> {
           out = co_await launcher.run(std::move(command));
         }(*launcher_, what, into),
-        [](std::exception_ptr error) {
+        [this, &left](std::exception_ptr error) {
           if (error) std::rethrow_exception(error);
+          if (--left == 0) io_.stop();
         });
   };
   start(first, outcomes.first);

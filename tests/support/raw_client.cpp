@@ -13,6 +13,7 @@
 #include <filesystem>
 #include <stdexcept>
 #include <system_error>
+#include <utility>
 
 namespace fathom::test {
 namespace {
@@ -23,9 +24,10 @@ UniqueFd connect_to(const Endpoint& endpoint) {
   if (!fd) throw std::system_error(errno, std::generic_category(), "socket");
   if (::connect(fd.get(), endpoint.data(), static_cast<socklen_t>(endpoint.size())) != 0)
     throw std::system_error(errno, std::generic_category(), "connect");
-  ::fcntl(fd.get(), F_SETFL, ::fcntl(fd.get(), F_GETFL) | O_NONBLOCK);
   return fd;
 }
+
+void make_non_blocking(int fd) { ::fcntl(fd, F_SETFL, ::fcntl(fd, F_GETFL) | O_NONBLOCK); }
 
 }  // namespace
 
@@ -36,7 +38,10 @@ RawClient::RawClient(const net::ListenAddress& address) {
   } else {
     fd_ = connect_to(ip::tcp::endpoint(ip::make_address(address.host), address.port));
   }
+  make_non_blocking(fd_.get());
 }
+
+RawClient::RawClient(UniqueFd accepted) : fd_(std::move(accepted)) { make_non_blocking(fd_.get()); }
 
 std::size_t RawClient::send(std::string_view bytes) {
   const ssize_t sent = ::send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);

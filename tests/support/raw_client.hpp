@@ -15,6 +15,8 @@ class RawClient {
  public:
   /// Connects, or throws.
   explicit RawClient(const net::ListenAddress& address);
+  /// The other side of such a connection, as accept(2) gave it.
+  explicit RawClient(UniqueFd accepted);
 
   /// Writes what the kernel takes and returns how much that was; 0 also when the connection is
   /// lost.

@@ -8,8 +8,10 @@
 
 namespace fathom::test {
 
-TempDir::TempDir() {
-  std::string name = (std::filesystem::temp_directory_path() / "fathom-test-XXXXXX").string();
+TempDir::TempDir() : TempDir(std::filesystem::temp_directory_path()) {}
+
+TempDir::TempDir(const std::filesystem::path& parent) {
+  std::string name = (parent / "fathom-test-XXXXXX").string();
   if (!::mkdtemp(name.data())) throw std::runtime_error("cannot make a temporary folder " + name);
   path_ = name;
 }

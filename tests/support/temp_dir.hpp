@@ -10,6 +10,8 @@ namespace fathom::test {
 class TempDir {
  public:
   TempDir();
+  /// In a folder of the caller's choice.
+  explicit TempDir(const std::filesystem::path& parent);
   ~TempDir();
   TempDir(const TempDir&) = delete;
   TempDir& operator=(const TempDir&) = delete;

@@ -1,0 +1,48 @@
+// WorkspaceGuard: protected paths over a session's life: pinned by mounts where there are mounts,
+// looked at after every command everywhere.
+#pragma once
+
+#include "policies/policy.hpp"
+#include "sandbox/host.hpp"
+#include "sandbox/outcome.hpp"
+#include "sandbox/plan.hpp"
+#include "sandbox/protected_tree.hpp"
+
+#include <filesystem>
+#include <string>
+#include <unordered_set>
+
+namespace fathom::sandbox {
+
+/// Blocks on the file system: on the agent thread use it through offload.
+class WorkspaceGuard {
+ public:
+  /// Scans the workspace. `quarantine` is made when missing, private to this user.
+  static Result<WorkspaceGuard> create(const policies::Policy& policy, const Workspace& workspace,
+                                       const std::filesystem::path& quarantine);
+
+  /// What the session's root pins.
+  [[nodiscard]] const Pins& session_pins() const { return session_pins_; }
+
+  /// Before a command: what the host changed meanwhile is accepted, unless commands of this session
+  /// are still running. Gives the mounts of what has appeared since the session began.
+  Result<MountRecipe> before();
+
+  /// After a command: puts back or quarantines what it did to protected paths, and says so.
+  void after(Outcome& outcome);
+
+  /// Whether mounts pin anything here; without, the audit is the only fence.
+  enum class Fence : std::uint8_t { mounts_and_audit, audit_only };
+  void set_fence(Fence fence) { fence_ = fence; }
+
+ private:
+  explicit WorkspaceGuard(ProtectedTree tree);
+
+  ProtectedTree tree_;
+  Pins session_pins_;
+  std::vector<std::string> pinned_;  ///< read-only in every cell since its launch
+  Fence fence_ = Fence::mounts_and_audit;
+  std::size_t running_ = 0;
+};
+
+}  // namespace fathom::sandbox
