@@ -30,7 +30,8 @@ class ProbeBox {
 
   /// Puts files back as they were, in the workspace and in the scratch copy.
   void refresh();
-  /// Everything that no command may have changed, as text: names, modes, owners, times, contents.
+  /// Everything that no command may have changed for good, as text: what lies outside the workspace
+  /// whole, and the contents of protected paths in it.
   [[nodiscard]] std::string untouchable() const;
 
   /// One run of fathom_probes; the answer, or how it ended instead.
