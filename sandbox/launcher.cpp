@@ -278,7 +278,9 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   if (now.memory_kills > before.memory_kills) {
     outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
                        "limits: {memory: …}", now.memory_kills - before.memory_kills});
-    if (outcome.ending == Ending::signalled && outcome.signal == SIGKILL)
+    // The kernel may choose the init, which ends the command without a word.
+    if ((outcome.ending == Ending::signalled && outcome.signal == SIGKILL) ||
+        outcome.ending == Ending::lost)
       outcome.classify(Ending::memory_limit, "memory limit of " +
                                                  std::to_string(limits.memory_bytes) +
                                                  " bytes, counted by the control group");
