@@ -151,10 +151,12 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   CO_TRY(plan_, compile(input));
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
   prepared_.clear();
-  // Asked for now, it is begun the moment the session stands.
-  CO_TRY(auto cell, session_->prepare());
-  prepared_.push_back(std::move(cell));
+  // Asked for now, it is begun the moment the session stands. A session that has failed already
+  // takes no wishes, and says in ready() at which stage, by which the next rung is chosen.
+  auto cell = session_->prepare();
   CO_TRY_VOID(co_await session_->ready());
+  if (!cell) co_return fail(std::move(cell).error());
+  prepared_.push_back(*std::move(cell));
   if (guard_)
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
                                  : WorkspaceGuard::Fence::audit_only);
