@@ -183,6 +183,14 @@ ProbeBox::~ProbeBox() {
   clear(root_ / "scratch");
 }
 
+void ProbeBox::open() {
+  if (opened_) return;
+  const Result<> opened = box_->open();
+  INFO((opened ? "" : opened.error().message));
+  REQUIRE(opened);
+  opened_ = true;
+}
+
 void ProbeBox::fill_places() {
   const fs::path scratch = root_ / "scratch";
   for (const char* name : {"work", "outside", "home", "state"}) {

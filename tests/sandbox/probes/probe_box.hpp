@@ -38,6 +38,8 @@ class ProbeBox {
   std::string unconfined(const std::string& command);
   std::string confined(const std::string& command);
 
+  /// Opens the launcher once; fails the test when that fails.
+  void open();
   SandboxFixture& box() { return *box_; }
   [[nodiscard]] Places& unconfined_places() { return unconfined_; }
   [[nodiscard]] Places& confined_places() { return confined_; }
@@ -48,6 +50,7 @@ class ProbeBox {
   UniqueFd leaked_;  // a secret without close-on-exec, as careless callers have
   std::unique_ptr<SandboxFixture> box_;
   std::filesystem::path root_;
+  bool opened_ = false;
   std::string pristine_;  // what refresh() makes, described
   std::unique_ptr<Victim> victim_;
   Places unconfined_;
