@@ -199,9 +199,11 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   CO_TRY(session_, Session::open(zygote_, plan_, co_await asio::this_coro::executor));
   prepared_.clear();
   // Asked for now, it is begun the moment the session stands. A session that has failed already
-  // cannot be asked: ready() says why.
-  if (auto cell = prepare_cell()) prepared_.push_back(*std::move(cell));
+  // takes no wishes, and says in ready() at which stage, by which the next rung is chosen.
+  auto cell = prepare_cell();
   CO_TRY_VOID(co_await session_->ready());
+  if (!cell) co_return fail(std::move(cell).error());
+  prepared_.push_back(*std::move(cell));
   if (guard_)
     guard_->set_fence(namespaces ? WorkspaceGuard::Fence::mounts_and_audit
                                  : WorkspaceGuard::Fence::audit_only);
@@ -330,7 +332,9 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   if (now.memory_kills > before.memory_kills) {
     outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
                        "limits: {memory: …}", now.memory_kills - before.memory_kills});
-    if (outcome.ending == Ending::signalled && outcome.signal == SIGKILL)
+    // The kernel may choose the init, which ends the command without a word.
+    if ((outcome.ending == Ending::signalled && outcome.signal == SIGKILL) ||
+        outcome.ending == Ending::lost)
       outcome.classify(Ending::memory_limit, "memory limit of " +
                                                  std::to_string(limits.memory_bytes) +
                                                  " bytes, counted by the control group");

@@ -305,8 +305,8 @@ int weight(Show show) {
   return 0;
 }
 
-// An overlay of something that is not there needs a mount point, which can be made in private
-// folders only: nothing is created in the user's tree.
+// An overlay of something that is not there needs a mount point, which can be made in folders that
+// start empty only: nothing is created in the user's tree.
 void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) {
   for (const OverlayPlan& overlay : input.overlays) {
     if (overlay.has_lower) continue;

@@ -8,9 +8,11 @@
 #include "sandbox/plan.hpp"
 #include "sandbox/protected_tree.hpp"
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
+#include <vector>
 
 namespace fathom::sandbox {
 
@@ -36,11 +38,30 @@ class WorkspaceGuard {
   void set_fence(Fence fence) { fence_ = fence; }
 
  private:
+  /// Which file a path leads to: a mount goes with the file that it stands on.
+  struct Identity {
+    std::uint64_t device = 0;
+    std::uint64_t inode = 0;
+    std::int64_t born_ns = 0;  ///< numbers of inodes are used again
+    std::int64_t changed_ns = 0;
+    [[nodiscard]] bool is_same_file(const Identity& other) const {
+      return device == other.device && inode == other.inode && born_ns == other.born_ns;
+    }
+    friend bool operator==(const Identity&, const Identity&) = default;
+  };
+  using Identities = std::unordered_map<std::string, Identity>;
+
   explicit WorkspaceGuard(ProtectedTree tree);
+  static Identity identity_of(const std::string& path);
+  static Identities identities_of(const Pins& pins);
+  /// Of `paths`, those whose pin of the session stands no more, or never did.
+  [[nodiscard]] std::vector<std::string> not_pinned(const std::vector<std::string>& paths) const;
 
   ProtectedTree tree_;
   Pins session_pins_;
+  Identities session_files_;         ///< what the session's pins stand on
   std::vector<std::string> pinned_;  ///< read-only in every cell since its launch
+  Identities pinned_files_;          ///< what they stood on then
   Fence fence_ = Fence::mounts_and_audit;
   std::size_t running_ = 0;
 };

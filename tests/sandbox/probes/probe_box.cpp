@@ -75,10 +75,14 @@ void fill_outside(const fs::path& folder, const fs::path& socket) {
 }
 
 void fill_work(const fs::path& folder, const fs::path& outside, const fs::path& home) {
-  for (const char* name : {"mine", "folder/inner", ".git/config", ".git/hooks/sample"})
-    write(folder / name, "old\n");
-  fs::create_directories(folder / ".git/objects");
-  fs::create_directories(folder / "folder/.git/hooks");
+  for (const char* name : {"mine", "folder/inner", "plain/inner"}) write(folder / name, "old\n");
+  for (const char* repository : {".git", "folder/.git"}) {
+    write(folder / repository / "HEAD", "ref: refs/heads/main\n");
+    write(folder / repository / "config", "[core]\n\tbare = false\n");
+    write(folder / repository / "hooks/sample", "old\n");
+    fs::create_directories(folder / repository / "objects");
+    fs::create_directories(folder / repository / "refs/heads");
+  }
   fs::create_symlink(outside / "file", folder / "way");
   fs::create_symlink(outside, folder / "ways");
   fs::create_symlink(home / ".ssh/id_rsa", folder / "to-secret");
@@ -109,6 +113,16 @@ void describe(const fs::path& path, std::ostringstream& text) {
   if (S_ISREG(info.st_mode) && info.st_size <= kShownBytesMax && ::access(path.c_str(), R_OK) == 0)
     text << ' ' << slurp(path);
   text << '\n';
+}
+
+// Without what putting a file back changes: owners, times and numbers.
+void describe_contents(const fs::path& path, std::ostringstream& text) {
+  const auto status = fs::symlink_status(path);
+  if (!fs::exists(status)) return;
+  text << path.string() << ' ' << static_cast<unsigned>(status.permissions()) << '\n';
+  if (fs::is_regular_file(status)) text << slurp(path);
+  if (!fs::is_directory(status)) return;
+  for (const auto& entry : fs::directory_iterator(path)) describe_contents(entry.path(), text);
 }
 
 std::string description(const fs::path& root, std::initializer_list<const char*> names) {
@@ -167,6 +181,14 @@ ProbeBox::ProbeBox(const ProbeBoxSetup& setup) {
 ProbeBox::~ProbeBox() {
   clear(root_ / "work/d");  // what a deep probe left
   clear(root_ / "scratch");
+}
+
+void ProbeBox::open() {
+  if (opened_) return;
+  const Result<> opened = box_->open();
+  INFO((opened ? "" : opened.error().message));
+  REQUIRE(opened);
+  opened_ = true;
 }
 
 void ProbeBox::fill_places() {
@@ -231,7 +253,13 @@ void ProbeBox::refresh() {
 }
 
 std::string ProbeBox::untouchable() const {
-  return description(root_, {"outside", "home", "state"});
+  std::ostringstream text;
+  text << description(root_, {"outside", "home", "state/journal"});
+  for (const char* name :
+       {"work/.git/hooks", "work/.git/config", "work/folder/.git/hooks", "work/folder/.git/config",
+        "work/.envrc", "work/.vscode", "work/.mcp.json", "work/folder/.envrc"})
+    describe_contents(root_ / name, text);
+  return text.str();
 }
 
 std::string ProbeBox::unconfined(const std::string& command) {

@@ -30,13 +30,16 @@ class ProbeBox {
 
   /// Puts files back as they were, in the workspace and in the scratch copy.
   void refresh();
-  /// Everything that no command may have changed, as text: names, modes, owners, times, contents.
+  /// Everything that no command may have changed for good, as text: what lies outside the workspace
+  /// whole, and the contents of protected paths in it.
   [[nodiscard]] std::string untouchable() const;
 
   /// One run of fathom_probes; the answer, or how it ended instead.
   std::string unconfined(const std::string& command);
   std::string confined(const std::string& command);
 
+  /// Opens the launcher once; fails the test when that fails.
+  void open();
   SandboxFixture& box() { return *box_; }
   [[nodiscard]] Places& unconfined_places() { return unconfined_; }
   [[nodiscard]] Places& confined_places() { return confined_; }
@@ -47,6 +50,7 @@ class ProbeBox {
   UniqueFd leaked_;  // a secret without close-on-exec, as careless callers have
   std::unique_ptr<SandboxFixture> box_;
   std::filesystem::path root_;
+  bool opened_ = false;
   std::string pristine_;  // what refresh() makes, described
   std::unique_ptr<Victim> victim_;
   Places unconfined_;

@@ -109,7 +109,7 @@ void probe_host_network(sandbox::Rung rung) {
     (*places)["metadata"] = "169.254.169.254";
   }
   // First confined alone, while nothing else sends: connections of unconfined runs end later.
-  REQUIRE(box.box().open());
+  box.open();
   const std::string before = packets();
   for (const ProbeCase& row : host_network_cases()) box.confined(std::string(row.command));
   CHECK_FALSE(before.empty());

@@ -65,6 +65,62 @@ void workspaces_are_resolved_once(Rung) {
     CHECK_FALSE(sandbox::open_workspace(refused, host));
 }
 
+// A repository that did not exist before, with a hook and a configuration that runs a program.
+void new_repositories_run_nothing(Rung rung) {
+  ProbeBox box({.rung = rung});
+  const std::string work = box.confined_places()["work"];
+  const Outcome outcome = box.box().sh(
+      "mkdir -p a/b/c && cd a/b/c && git init -q . && printf '#!/bin/sh\\n' > "
+      ".git/hooks/post-checkout"
+      " && chmod +x .git/hooks/post-checkout && git config core.fsmonitor ./run && echo made;"
+      "cd " +
+      work + "; echo all: > Makefile");
+  CHECK(outcome.out.text() == "made\n");
+  CHECK_FALSE(fs::exists(work + "/a/b/c/.git/hooks/post-checkout"));
+  if (fs::exists(work + "/a/b/c/.git/config"))
+    CHECK_FALSE(slurp(work + "/a/b/c/.git/config").contains("fsmonitor"));
+  CHECK_FALSE(outcome.repaired.empty());
+  CHECK(std::ranges::any_of(outcome.runs_later,
+                            [](const std::string& path) { return path.ends_with("Makefile"); }));
+}
+
+// The repository is moved away and another one with a hook is put in its place.
+void replaced_repositories_run_nothing(Rung rung) {
+  ProbeBox box({.rung = rung});
+  const std::string work = box.confined_places()["work"];
+  const Outcome outcome = box.box().sh(
+      "mv .git away 2>/dev/null; git init -q . 2>/dev/null; echo x > .git/hooks/post-checkout;"
+      "chmod +x .git/hooks/post-checkout; echo tried");
+  CHECK(outcome.out.text() == "tried\n");
+  CHECK_FALSE(fs::exists(work + "/.git/hooks/post-checkout"));
+}
+
+// The user's git replaces its config while the session lives, which takes a mount along.
+void replaced_files_stay_protected(Rung rung) {
+  ProbeBox box({.rung = rung});
+  const fs::path work = box.confined_places()["work"];
+  CHECK(box.box().sh("echo first").out.text() == "first\n");
+  const std::string ours = "[core]\n\tbare = false\n[user]\n\tname = somebody\n";
+  std::ofstream(work / ".git/config.lock") << ours;
+  fs::rename(work / ".git/config.lock", work / ".git/config");
+  const Outcome outcome =
+      box.box().sh("printf '[core]\\n\\tfsmonitor = ./run\\n' >> .git/config; echo tried");
+  CHECK(outcome.out.text() == "tried\n");
+  CHECK(slurp(work / ".git/config") == ours);
+}
+
+void commits_work(Rung rung) {
+  ProbeBox box({.rung = rung});
+  const Outcome outcome = box.box().sh(
+      "git init -q repository && cd repository && git -c user.name=a -c user.email=a@example.com "
+      "commit -q --allow-empty -m one && git log --oneline | wc -l");
+  CHECK(outcome.out.text() == "1\n");
+  const Outcome next = box.box().sh(
+      "cd repository && git -c user.name=a -c user.email=a@example.com commit -q --allow-empty "
+      "-m two && git checkout -q -b topic && git log --oneline | wc -l");
+  CHECK(next.out.text() == "2\n");
+}
+
 void daemons_end_with_their_command(Rung rung) {
   ProbeBox box({.rung = rung});
   const std::string name = token("daemon");
@@ -199,6 +255,10 @@ struct Scenario {
 
 constexpr auto kScenarios = std::to_array<Scenario>({
     {"A10", workspaces_are_resolved_once},
+    {"B2", replaced_repositories_run_nothing},
+    {"B2", replaced_files_stay_protected},
+    {"B3", new_repositories_run_nothing},
+    {"B5", commits_work},
     {"D5", daemons_end_with_their_command},
     {"D8", bombs_end_at_the_deadline},
     {"E7", nested_sandboxes_are_refused},
@@ -217,7 +277,7 @@ void run_scenarios(Rung rung) {
     scenario.run(rung);
     run.count(scenario.id.front());
   }
-  run.report("ADEHI");
+  run.report("ABDEHI");
 }
 
 TEST_CASE("daemons, bombs, limits and forgeries are held on the full rung", "[sandbox]") {
