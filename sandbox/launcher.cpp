@@ -332,7 +332,7 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   if (now.memory_kills > before.memory_kills) {
     outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
                        "limits: {memory: …}", now.memory_kills - before.memory_kills});
-    // The kernel may choose the init, which ends the command without a word.
+    // Memory files are nobody's memory: the kernel may pick the sandbox's own init for them.
     if ((outcome.ending == Ending::signalled && outcome.signal == SIGKILL) ||
         outcome.ending == Ending::lost)
       outcome.classify(Ending::memory_limit, "memory limit of " +

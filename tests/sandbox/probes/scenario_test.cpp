@@ -165,7 +165,9 @@ void memory_has_a_limit(Rung rung) {
       std::ranges::find(states, policies::Guarantee::memory, &sandbox::GuaranteeState::guarantee);
   REQUIRE(memory != states.end());
   if (memory->strength != policies::Strength::enforced) return;  // polling sees mapped memory only
-  CHECK(box.box().run(probe(box, {"use_memory_file", "256"})).ending == Ending::memory_limit);
+  const Outcome filed = box.box().run(probe(box, {"use_memory_file", "256"}));
+  INFO(filed.evidence);
+  CHECK(filed.ending == Ending::memory_limit);
 }
 
 void output_has_a_limit(Rung rung) {
