@@ -89,7 +89,7 @@ constexpr ProbeCase kProcessCases[] = {
      "root=0000000000000000 user=gap: a user cannot empty the bounding set, no_new_privs keeps "
      "exec from using it => 000001ffffffffff|000001fffeffffff"},
     {"E3", "alone secure_bits", "ok", "EPERM", "EPERM"},
-    {"E4", "status_after_exec {setuid} CapEff", "000001ffffffffff|000001fffeffffff", kNone, kNone},
+    {"E4", "identity_after_exec {setuid}", "gained", "same", "same"},
 
     // Settings of the machine. They are opened for writing, never written, unconfined too.
     {"E5", "open_setting /proc/sys/kernel/core_pattern", "ok|EACCES", "EACCES|EROFS", "EACCES"},

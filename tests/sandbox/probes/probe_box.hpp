@@ -63,7 +63,8 @@ std::string replace_places(std::string_view text, const Places& places);
 /// Paths that probes try to create on the host; none may exist.
 std::vector<std::string> host_marks();
 
-/// A set-user-id copy of the probes made by root, for the user's run too; "" when there is none.
+/// A copy of the probes that runs under an id of nobody, made by root, for the user's run too; ""
+/// when there is none.
 std::string setuid_probes();
 
 }  // namespace fathom::test

@@ -151,9 +151,11 @@ int status(const Arguments& a) {
   return ENOENT;
 }
 
-// Runs itself from PATH, which should gain something by its mode, and shows what it holds then.
-int status_after_exec(const Arguments& a) {
-  ::execl(a.text(0), a.text(0), "status", a.text(1), nullptr);
+int identity(const Arguments&) { return print(::geteuid() != ::getuid() ? "gained" : "same"); }
+
+// Runs itself from PATH, which should give it another id by its mode.
+int identity_after_exec(const Arguments& a) {
+  ::execl(a.text(0), a.text(0), "identity", nullptr);
   return errno;
 }
 
@@ -224,7 +226,8 @@ constexpr Probe kProbes[] = {{"signal", send_signal},
                              {"limit_other", limit_other},
                              {"hinder", hinder},
                              {"status", status},
-                             {"status_after_exec", status_after_exec},
+                             {"identity", identity},
+                             {"identity_after_exec", identity_after_exec},
                              {"regain_capabilities", regain_capabilities},
                              {"secure_bits", secure_bits},
                              {"raise_own_kill_score", raise_own_kill_score},

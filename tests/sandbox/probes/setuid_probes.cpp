@@ -11,6 +11,9 @@ namespace {
 
 constexpr const char* kVariable = "FATHOM_PROBES_SETUID";
 
+// Nobody's, so that a copy that outlives a killed test gives nobody anything.
+constexpr uid_t kOwner = 12346;
+
 // Made once a process, below a folder that the sandbox shows; gone with the process.
 class SetuidCopy {
  public:
@@ -21,7 +24,8 @@ class SetuidCopy {
     folder_ = name;
     path_ = folder_ + "/probes";
     std::filesystem::copy_file(FATHOM_PROBES, path_);
-    if (::chmod(folder_.c_str(), 0755) == 0 && ::chmod(path_.c_str(), 04755) == 0)
+    if (::chmod(folder_.c_str(), 0755) == 0 && ::chown(path_.c_str(), kOwner, kOwner) == 0 &&
+        ::chmod(path_.c_str(), 04755) == 0)
       ::setenv(kVariable, path_.c_str(), 1);
   }
   ~SetuidCopy() {
