@@ -1,7 +1,7 @@
 // The guarantee ladder: what is held on every footing there can be, as one golden table.
 #include "sandbox/ladder.hpp"
 
-#include "tests/sandbox/core/golden_text.hpp"
+#include "tests/sandbox/session/golden_text.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>

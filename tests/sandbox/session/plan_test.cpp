@@ -3,7 +3,7 @@
 #include "sandbox/plan.hpp"
 
 #include "sandbox/zygote/session_plan.hpp"
-#include "tests/sandbox/core/plan_decoder.hpp"
+#include "tests/sandbox/session/plan_decoder.hpp"
 #include "tests/support/catch.hpp"
 
 #include <linux/mount.h>

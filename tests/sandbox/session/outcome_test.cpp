@@ -1,6 +1,6 @@
 #include "sandbox/outcome.hpp"
 
-#include "tests/sandbox/core/golden_text.hpp"
+#include "tests/sandbox/session/golden_text.hpp"
 #include "tests/support/catch.hpp"
 
 #include <algorithm>
