@@ -34,13 +34,18 @@ bool lists(std::string_view list, std::string_view word) {
 }
 
 // Our own group below a hierarchy's mount point. In a container the mount shows only a part of the
-// hierarchy: `root` is cut from our path.
+// hierarchy: `root` is cut from our path. "" when our group is not in that part, or outside of the
+// group namespace ("/../x").
 std::string group_folder(std::string_view mount_point, std::string_view root,
                          std::string_view path) {
-  if (root != "/" && path.starts_with(root)) path.remove_prefix(root.size());
+  if (path.starts_with("/..")) return "";
+  if (root != "/") {
+    if (!path.starts_with(root)) return "";
+    path.remove_prefix(root.size());
+    if (!path.empty() && path.front() != '/') return "";
+  }
   std::string folder(mount_point);
-  if (!path.empty() && path != "/")
-    folder += (path.starts_with('/') ? "" : "/") + std::string(path);
+  if (!path.empty() && path != "/") folder += path;
   return folder;
 }
 
@@ -117,7 +122,7 @@ GroupParents find_group_parents(const std::string& mounts, const std::string& gr
       // A group with processes cannot hand controllers down, so ours stand beside our own group;
       // only the root of the hierarchy may do both.
       const std::string own = group_folder(point, root, own_path(groups, ""));
-      parents.unified = own == point ? own : parent_of(own);
+      parents.unified = own.empty() || own == point ? own : parent_of(own);
     }
     if (after[0] != "cgroup") continue;
     if (lists(after[2], "memory"))

@@ -1,5 +1,7 @@
 #include "sandbox/environment.hpp"
 
+#include "policies/environment.hpp"
+
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,13 +13,6 @@ constexpr std::string_view kDefaultPath =
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin";
 
 std::string_view name_of_entry(std::string_view entry) { return entry.substr(0, entry.find('=')); }
-
-bool is_passed(std::string_view name, const std::vector<std::string>& patterns) {
-  return std::ranges::any_of(patterns, [&](std::string_view pattern) {
-    if (pattern.ends_with('*')) return name.starts_with(pattern.substr(0, pattern.size() - 1));
-    return name == pattern;
-  });
-}
 
 void put(std::vector<std::string>& entries, std::string_view name, std::string_view value) {
   std::string entry = std::string(name) + "=" + std::string(value);
@@ -57,7 +52,7 @@ std::vector<std::string> command_environment(
   std::vector<std::string> entries;
   std::string_view path;
   for (const std::string& entry : ours)
-    if (name_of_entry(entry) == "PATH") path = std::string_view(entry).substr(5);
+    if (entry.starts_with("PATH=")) path = std::string_view(entry).substr(5);
   put(entries, "PATH", absolute_path_entries(path));
   put(entries, "HOME", host.home.empty() ? "/tmp" : host.home);
   put(entries, "TMPDIR", "/tmp");
@@ -69,7 +64,9 @@ std::vector<std::string> command_environment(
   }
   for (const std::string& entry : ours) {
     const std::string_view name = name_of_entry(entry);
-    if (name.size() < entry.size() && is_passed(name, policy.pass))
+    // PATH is above, without its relative entries. A "*" of the policy never covers a secret's
+    // name.
+    if (name.size() < entry.size() && name != "PATH" && policies::passes(policy, name))
       put(entries, name, std::string_view(entry).substr(name.size() + 1));
   }
   for (const policies::EnvironmentVariable& variable : policy.set)

@@ -32,7 +32,9 @@ GuaranteeState fs_write(const Footing& footing) {
                         ? "read-only mounts and " + landlock_text(footing.landlock_abi)
                         : "read-only mounts");
   if (footing.landlock_abi >= 3)
-    return enforced(Guarantee::fs_write, landlock_text(footing.landlock_abi));
+    // Landlock has no right for these; SECURITY.md says so too.
+    return enforced(Guarantee::fs_write, landlock_text(footing.landlock_abi) +
+                                             ": contents and names, not modes, owners and times");
   if (footing.landlock_abi > 0)
     return {Guarantee::fs_write, Strength::best_effort, landlock_text(footing.landlock_abi),
             "files outside the workspace can be truncated before Landlock ABI 3",

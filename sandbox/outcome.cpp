@@ -129,7 +129,8 @@ std::string summary(const Outcome& outcome) {
 
 std::string notice_for_model(const Outcome& outcome) {
   std::vector<std::string> lines;
-  if (outcome.ending != Ending::exited) lines.push_back("[sandbox] " + summary(outcome));
+  if (outcome.ending != Ending::exited)
+    lines.push_back("[sandbox] " + to_printable(summary(outcome)));
   for (const Denial& denial : outcome.denials) {
     std::string line = "[sandbox] " + denial.what + " denied: " + to_printable(denial.target) +
                        " (rule " + denial.rule + (denial.note.empty() ? "" : "; " + denial.note) +
@@ -143,7 +144,8 @@ std::string notice_for_model(const Outcome& outcome) {
   std::string text;
   for (std::size_t i = 0; i < lines.size(); ++i) {
     if (i + 1 == kNoticeLinesMax && lines.size() > kNoticeLinesMax)
-      return text + "[sandbox] and " + std::to_string(lines.size() - i) + " more\n";
+      return text + "[sandbox] and " + std::to_string(lines.size() - i + outcome.denials_more) +
+             " more\n";
     text += lines[i] + "\n";
   }
   return text;

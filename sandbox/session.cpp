@@ -7,6 +7,7 @@
 #include <boost/asio/redirect_error.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <fcntl.h>
 #include <sys/socket.h>
 
 #include <cstring>
@@ -71,7 +72,7 @@ asio::awaitable<Result<ReceivedMessage>> receive(asio::posix::stream_descriptor&
 }  // namespace
 
 asio::awaitable<void> wait_readable(const asio::any_io_executor& executor, int fd) {
-  asio::posix::stream_descriptor watched(executor, ::dup(fd));
+  asio::posix::stream_descriptor watched(executor, ::fcntl(fd, F_DUPFD_CLOEXEC, 0));
   co_await watched.async_wait(Wait::wait_read, asio::use_awaitable);
 }
 

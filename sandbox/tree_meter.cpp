@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <charconv>
+#include <filesystem>
 #include <string>
 #include <vector>
 
@@ -24,8 +25,9 @@ std::uint64_t field(std::string_view text, std::string_view name) {
   return value;
 }
 
-void append_children(const std::string& folder, pid_t pid, std::vector<pid_t>& tree) {
-  const auto text = read_file(folder + "/task/" + std::to_string(pid) + "/children", kFileBytesMax);
+// The children of one thread: a process belongs to the thread that forked it.
+void append_children(const std::string& thread, std::vector<pid_t>& tree) {
+  const auto text = read_file(thread + "/children", kFileBytesMax);
   if (!text) return;
   const char* at = text->data();
   const char* end = at + text->size();
@@ -37,6 +39,14 @@ void append_children(const std::string& folder, pid_t pid, std::vector<pid_t>& t
   }
 }
 
+void append_children_of_threads(const std::string& process, std::vector<pid_t>& tree) {
+  std::error_code ended;
+  std::filesystem::directory_iterator threads(process + "/task", ended);
+  for (const std::filesystem::directory_iterator end; !ended && threads != end;
+       threads.increment(ended))
+    append_children(threads->path().string(), tree);
+}
+
 }  // namespace
 
 TreeUse measure_tree(pid_t root) {
@@ -44,7 +54,7 @@ TreeUse measure_tree(pid_t root) {
   std::vector<pid_t> tree{root};
   for (std::size_t i = 0; i < tree.size(); ++i) {
     const std::string folder = "/proc/" + std::to_string(tree[i]);
-    append_children(folder, tree[i], tree);
+    append_children_of_threads(folder, tree);
     // Anonymous and shared memory without what other processes map as well would need smaps, which
     // is slow and refused for processes of other ids; the resident size bounds it from above.
     if (const auto status = read_file(folder + "/status", kFileBytesMax)) {

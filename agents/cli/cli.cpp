@@ -310,6 +310,9 @@ void add_sandbox(Cli& cli) {
   run->add_option("--timeout", cli.sandbox.timeout_s, "Seconds, if less than the policy's limit")
       ->check(CLI::Range(0.0, 1e6));
   run->add_flag("--yes", cli.sandbox.yes, "Approve what the policy would ask about");
+  run->add_option("--grant", cli.sandbox.grants, "A line of policy to be asked for, for this run")
+      ->allow_extra_args(false);
+  run->add_option("--reason", cli.sandbox.reason, "Why, for the person who is asked");
   run->add_flag("--json", cli.json, "One JSON object in place of the command's output");
   run->add_option("CMD", cli.sandbox.command, "The command, behind --")->required();
   run->footer(

@@ -1,5 +1,6 @@
 #include "agents/cli/sandbox_command.hpp"
 
+#include "agents/cli/sandbox_grants.hpp"
 #include "agents/cli/terminal_bridge.hpp"
 #include "policies/decide.hpp"
 #include "policies/policy_files.hpp"
@@ -15,11 +16,13 @@
 #include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
+#include <boost/asio/this_coro.hpp>
 #include <nlohmann/json.hpp>
 
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdlib>
 #include <optional>
 
 namespace fathom::agents {
@@ -91,9 +94,12 @@ class LiveOutput {
   bool err_is_terminal_ = ::isatty(STDERR_FILENO) == 1;
 };
 
+using Granted = std::optional<sandbox::Escalation>;
+
 Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& options,
-                        Terminal& terminal) {
-  if (options.json) terminal.out(to_json(outcome));
+                        const Granted& granted, Terminal& terminal) {
+  if (options.json)
+    terminal.out(granted ? with_grants(to_json(outcome), *granted) : to_json(outcome));
   if (!options.json) {
     for (const sandbox::WeakerGuarantee& weaker : outcome.weaker)
       terminal.note("sandbox: " + std::string(policies::name_of(weaker.guarantee)) + " is " +
@@ -166,7 +172,30 @@ struct Run {
   Clock& clock;
   Prepared prepared;
   std::function<void(UniqueFd)> on_terminal;
+  Granted granted = {};
 };
+
+// The person's own terminal is passed to no command, which could read what they type and change how
+// it is shown: a command that wants one gets a terminal of the sandbox (`fathom sandbox shell`).
+int input_of(const Run& run) {
+  return run.on_terminal || ::isatty(STDIN_FILENO) == 1 ? -1 : STDIN_FILENO;
+}
+
+asio::awaitable<sandbox::Outcome> run_in(sandbox::Launcher& launcher, sandbox::Command command) {
+  // Whatever happens, nothing of the session is left behind.
+  std::exception_ptr unwinding;
+  sandbox::Outcome outcome;
+  try {
+    outcome = co_await launcher.run(std::move(command));
+  } catch (const boost::system::system_error&) {
+    unwinding = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  co_await launcher.close();
+  if (unwinding) std::rethrow_exception(unwinding);
+  co_return outcome;
+}
 
 asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   const SandboxOptions& options = run.options;
@@ -189,7 +218,10 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   sandbox::Command command;
   command.argv = options.command;
   command.on_terminal = run.on_terminal;
-  command.input = run.on_terminal ? -1 : STDIN_FILENO;
+  command.input = input_of(run);
+  if (run.granted)
+    for (const std::string& name : run.granted->secrets)
+      if (const char* value = ::getenv(name.c_str())) command.environment.push_back({name, value});
   if (options.timeout_s > 0)
     command.time =
         std::chrono::duration_cast<Duration>(std::chrono::duration<double>(options.timeout_s));
@@ -198,9 +230,8 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
     command.on_output = [&](sandbox::OutputStream stream, std::string_view bytes) {
       live.write(stream, bytes);
     };
-  const sandbox::Outcome outcome = co_await (*launcher)->run(std::move(command));
-  co_await (*launcher)->close();
-  co_return answer(outcome, options, run.terminal);
+  const sandbox::Outcome outcome = co_await run_in(**launcher, std::move(command));
+  co_return answer(outcome, options, run.granted, run.terminal);
 }
 
 // Ctrl-C once ends the command and waits for its tree; the outcome is then "interrupted".
@@ -234,9 +265,17 @@ Result<ExitCode> sandbox_run(const SandboxOptions& options, const GetEnv& env, T
   if (const auto refused = refused_by_policy(prepared.launcher.policy, options,
                                              prepared.launcher.workspace.root, terminal))
     return *refused;
+  Granted granted;
+  if (!options.grants.empty()) {
+    const auto context = TRY(policies::load_context(prepared.launcher.workspace.root, env));
+    auto asked = TRY(ask_for_grants(options, prepared.launcher.policy, context, terminal));
+    if (!asked.approved) return asked.exit;
+    granted = std::move(asked.approved);
+    prepared.launcher.policy = granted->widened;
+  }
   SystemClock clock;
   asio::io_context io{1};
-  Run run{options, terminal, *zygote, clock, std::move(prepared), {}};
+  Run run{options, terminal, *zygote, clock, std::move(prepared), {}, std::move(granted)};
   return run_with_signals(io, run);
 }
 
@@ -255,9 +294,13 @@ Result<ExitCode> sandbox_shell(const SandboxOptions& options, const GetEnv& env,
   SystemClock clock;
   asio::io_context io{1};
   TerminalBridge bridge(io.get_executor());
-  Run run{shell, terminal, *zygote, clock, std::move(prepared), [&](UniqueFd master) {
-            bridge.start(std::move(master));
-          }};
+  Run run{shell,
+          terminal,
+          *zygote,
+          clock,
+          std::move(prepared),
+          [&](UniqueFd master) { bridge.start(std::move(master)); },
+          {}};
   auto result = run_with_signals(io, run);
   bridge.stop();
   return result;

@@ -18,9 +18,11 @@ struct SandboxOptions {
   std::string policy;                ///< name or file; "" is default
   std::filesystem::path repository = ".";
   sandbox::Mode mode = sandbox::Mode::direct;
-  std::string rung;      ///< "" is the strongest
-  double timeout_s = 0;  ///< 0: the policy's
-  bool yes = false;      ///< approve what the policy would ask about
+  std::string rung;                 ///< "" is the strongest
+  double timeout_s = 0;             ///< 0: the policy's
+  bool yes = false;                 ///< approve what the policy would ask about, and the grants
+  std::vector<std::string> grants;  ///< lines of policy that widen it for this run
+  std::string reason;               ///< shown to the person who is asked for them
   bool json = false;
 };
 

@@ -3,9 +3,11 @@
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/write.hpp>
 
+#include <fcntl.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 
 namespace fathom::agents {
@@ -17,7 +19,11 @@ TerminalBridge::~TerminalBridge() { stop(); }
 
 void TerminalBridge::start(UniqueFd master) {
   master_.emplace(executor_, master.release());
-  keyboard_.emplace(executor_, ::dup(STDIN_FILENO));
+  // Opened anew: waiting makes a descriptor non-blocking for all who share its opening, and that is
+  // standard output and the person's own shell when it is the one of standard input.
+  int keyboard = ::open("/dev/tty", O_RDONLY | O_NOCTTY | O_CLOEXEC);
+  if (keyboard < 0) keyboard = ::fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 0);
+  keyboard_.emplace(executor_, keyboard);
   termios mode{};
   if (::tcgetattr(STDIN_FILENO, &mode) == 0) {
     saved_ = mode;
@@ -73,6 +79,7 @@ void TerminalBridge::read_screen() {
                              const char* at = screen_.data();
                              while (size > 0) {
                                const ssize_t written = ::write(STDOUT_FILENO, at, size);
+                               if (written < 0 && errno == EINTR) continue;
                                if (written <= 0) return stop();
                                at += written;
                                size -= static_cast<std::size_t>(written);

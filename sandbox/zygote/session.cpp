@@ -17,14 +17,6 @@ namespace {
 
 using wire::Stage;
 
-template <std::size_t N>
-bool read_paths(wire::PlanReader& plan, const char* (&paths)[N], std::uint32_t& count) {
-  count = plan.u32();
-  if (count > N) return false;
-  for (std::uint32_t i = 0; i < count; ++i) paths[i] = plan.text();
-  return plan.ok();
-}
-
 // An ordinary user maps exactly itself. The files of /proc belong to root while we are not
 // dumpable.
 Failure map_self(const SessionPlan& plan) {
@@ -139,23 +131,6 @@ void prepare(const CellContext& context, int session, const wire::Prepare& reque
 }
 
 }  // namespace
-
-SessionPlan SessionPlan::read(const MappedPlan& mapped) {
-  SessionPlan plan;
-  wire::PlanReader in(mapped.bytes, mapped.size);
-  plan.namespaces = in.u32();
-  plan.flags = in.u32();
-  plan.cell_flags = in.u32();
-  plan.identity = static_cast<wire::Identity>(in.u32());
-  plan.inside_uid = in.u32();
-  plan.outside_uid = in.u32();
-  plan.inside_gid = in.u32();
-  plan.outside_gid = in.u32();
-  plan.ok = read_paths(in, plan.idmapped, plan.idmapped_count) &&
-            read_paths(in, plan.groups, plan.group_count);
-  plan.rest = in;
-  return plan;
-}
 
 void run_session(SessionPlan& plan, int sync, int session) {
   CellContext context;

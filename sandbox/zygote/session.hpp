@@ -4,7 +4,7 @@
 // everything along.
 #pragma once
 
-#include "sandbox/zygote/kernel.hpp"
+#include "sandbox/zygote/session_plan.hpp"
 
 namespace fathom::sandbox::zygote {
 
@@ -15,29 +15,6 @@ struct Filter {
 
 inline constexpr std::size_t kFiltersMax = 8;
 inline constexpr std::size_t kProcPathsMax = 16;
-inline constexpr std::size_t kGivenMax = 32;   // idmapped trees
-inline constexpr std::size_t kGroupsMax = 16;  // control groups of one session, one a v1 controller
-
-/// The head of a session's plan, up to its mount operations; wire.hpp has the order.
-struct SessionPlan {
-  std::uint32_t namespaces = 0;
-  std::uint32_t flags = 0;
-  std::uint32_t cell_flags = 0;
-  wire::Identity identity = wire::Identity::unchanged;
-  std::uint32_t inside_uid = 0;
-  std::uint32_t outside_uid = 0;
-  std::uint32_t inside_gid = 0;
-  std::uint32_t outside_gid = 0;
-  const char* idmapped[kGivenMax] = {};
-  std::uint32_t idmapped_count = 0;
-  const char* groups[kGroupsMax] = {};
-  std::uint32_t group_count = 0;
-  wire::PlanReader rest;  ///< from the host name on
-  bool ok = false;
-
-  static SessionPlan read(const MappedPlan& plan);
-};
-
 /// What a cell needs of its session.
 struct CellContext {
   std::uint32_t flags = 0;

@@ -26,7 +26,7 @@ namespace fathom::sandbox::wire {
 inline constexpr std::size_t kMessageBytesMax =
     64UL << 10;  // of one Launch; larger ones travel as a memfd
 inline constexpr std::size_t kPlanBytesMax = 8UL << 20;  // of a session's plan or a large Launch
-inline constexpr std::size_t kDescriptorsMax = 64;       // beside one message
+inline constexpr std::size_t kDescriptorsMax = 128;      // beside one message; the kernel: 253
 inline constexpr std::size_t kArgumentsMax = 4096;       // argv and environment, each
 inline constexpr std::size_t kSlotsMax = 128;            // trees held while the root is rebuilt
 inline constexpr std::size_t kListenersMax = 32;         // sockets bound inside the session
