@@ -62,6 +62,16 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
   return text + "or set `require` lower in a policy of yours";
 }
 
+// The container rung has no mounts, so it is never tried for the modes that need an overlay.
+Error without_overlay(Mode mode, const Error& why) {
+  const std::string name = mode == Mode::transaction ? "transaction" : "disposable";
+  return {why.code, "sandbox: mode " + name +
+                        " needs overlayfs in a user namespace, and that does not work here: " +
+                        why.message +
+                        ": use mode direct, or a state folder (XDG_STATE_HOME) that is not on an "
+                        "overlay itself; `fathom doctor` says more"};
+}
+
 }  // namespace
 
 Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options)
@@ -155,6 +165,7 @@ asio::awaitable<Result<>> Launcher::open_strongest() {
     }
   }
   groups_.remove();
+  if (options_.mode != Mode::direct) co_return fail(without_overlay(options_.mode, opened.error()));
   co_return opened;
 }
 
