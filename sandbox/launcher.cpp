@@ -63,13 +63,16 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
 }
 
 // The container rung has no mounts, so it is never tried for the modes that need an overlay.
-Error without_overlay(Mode mode, const Error& why) {
+Result<> with_mode(Mode mode, Result<> failed) {
+  if (mode == Mode::direct) return failed;
   const std::string name = mode == Mode::transaction ? "transaction" : "disposable";
-  return {why.code, "sandbox: mode " + name +
-                        " needs overlayfs in a user namespace, and that does not work here: " +
-                        why.message +
-                        ": use mode direct, or a state folder (XDG_STATE_HOME) that is not on an "
-                        "overlay itself; `fathom doctor` says more"};
+  Error error = std::move(failed).error();
+  if (error.code == ErrorCode::unsupported) error.message = "no rung with mounts was left to try";
+  return fail(error.code,
+              "sandbox: mode " + name +
+                  " needs overlayfs in a user namespace, which did not work: " + error.message +
+                  ": use mode direct, or a state folder (XDG_STATE_HOME) that is not "
+                  "on an overlay itself; `fathom doctor` says more");
 }
 
 }  // namespace
@@ -165,7 +168,6 @@ asio::awaitable<Result<>> Launcher::open_strongest() {
     }
   }
   groups_.remove();
-  if (options_.mode != Mode::direct) co_return fail(without_overlay(options_.mode, opened.error()));
   co_return opened;
 }
 
@@ -174,8 +176,9 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
                                                                   LauncherOptions options,
                                                                   Refusal* refusal) {
   std::unique_ptr<Launcher> launcher(new Launcher(zygote, clock, std::move(options)));
-  const Result<> opened = co_await launcher->open_strongest();
+  Result<> opened = co_await launcher->open_strongest();
   if (!opened) {
+    opened = with_mode(launcher->options_.mode, std::move(opened));
     if (refusal != nullptr) refusal->message = opened.error().message;
     co_return fail(opened.error());
   }

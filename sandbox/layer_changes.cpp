@@ -95,10 +95,8 @@ class LayerWalk {
       lower_empty = TRY(list(lower_.get(), 1)).entries.empty();
     }
     GitMarks merged = folder.opaque ? GitMarks{} : lower;
-    for (const Listed& entry : listing.entries)
-      if (entry.type == FileType::regular || entry.type == FileType::directory ||
-          entry.type == FileType::symlink)
-        merged.note(entry.name);
+    for (const Listed& entry : listing.entries)  // a whiteout is no mark
+      if (!entry.type_known || entry.type != FileType::other) merged.note(entry.name);
     if (ground.zone == Zone::modules && (merged.head || lower.head)) ground.zone = Zone::repository;
     const bool may_be = ground.zone == Zone::plain || ground.zone == Zone::reported ||
                         ground.zone == Zone::data || ground.zone == Zone::objects ||
@@ -116,7 +114,11 @@ class LayerWalk {
     entry.name = name;
     entry.path = folder.path.empty() ? name : folder.path + '/' + name;
     Result<LayerEntry> upper = look_at_layer(upper_.get(), name);
-    if (!upper) return fail(context("look at " + entry.path, upper.error()));
+    if (!upper) {
+      // Looked at while a command writes: gone since it was listed.
+      if (upper.error().code == ErrorCode::not_found) return {};
+      return fail(context("look at " + entry.path, upper.error()));
+    }
     entry.upper = *upper;
     if (lower_) {
       Result<Stamp> lower = stamp_of(lower_.get(), name);

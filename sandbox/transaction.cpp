@@ -23,6 +23,7 @@ namespace {
 constexpr std::size_t kRecordBytesMax = 16 * 1024;  // a path and a few numbers
 constexpr std::size_t kJournalBytesMax = std::size_t{1} << 29;
 constexpr const char* kFolder = "transactions";
+constexpr const char* kRemoved = "removed";  // the layer, on its way out
 
 std::string new_id() {
   std::random_device random;
@@ -142,8 +143,17 @@ Result<std::vector<TransactionInfo>> Transaction::list(const std::filesystem::pa
   return found;
 }
 
+Result<UniqueFd> Transaction::open_layer() const {
+  Result<UniqueFd> upper = open_folder(folder_ / "upper");
+  if (upper || upper.error().code != ErrorCode::not_found) return upper;
+  return fail(ErrorCode::not_found,
+              "transaction " + info_.id +
+                  ": its removal was interrupted: finish it with `fathom sandbox discard " +
+                  info_.id + "`");
+}
+
 Result<> Transaction::open_trees() {
-  upper_ = TRY(open_folder(folder_ / "upper"));
+  upper_ = TRY(open_layer());
   workspace_ = TRY(open_folder(info_.workspace));
   const Stamp stamp = TRY(stamp_of(workspace_.get(), ""));
   if (stamp.inode != inode_ || stamp.device != device_)
@@ -154,7 +164,7 @@ Result<> Transaction::open_trees() {
 
 Result<std::vector<Change>> Transaction::changes(
     const std::vector<policies::ProtectedName>& names) const {
-  const UniqueFd upper = TRY(open_folder(folder_ / "upper"));
+  const UniqueFd upper = TRY(open_layer());
   const UniqueFd lower = TRY(open_folder(info_.workspace));
   const ChangeJudge judge(TRY(NameMatcher::create(names)));
   return layer_changes({upper.get(), lower.get(), info_.workspace, info_.began_ns, judge});
@@ -235,8 +245,10 @@ Result<CommitReport> Transaction::close_if_empty(CommitReport report) {
 }
 
 Result<> Transaction::remove_folder() {
-  // The record last: until then the transaction can be found and removed again.
-  for (const char* name : {"upper", "work"}) TRY(remove_tree(locked_.get(), name));
+  // Half a layer must not be committed by somebody who comes after a crash; and the record goes
+  // last, so that the transaction can be found and its removal finished.
+  (void)::renameat(locked_.get(), "upper", locked_.get(), kRemoved);
+  for (const char* name : {kRemoved, "work"}) TRY(remove_tree(locked_.get(), name));
   const UniqueFd parent = TRY(open_folder(folder_.parent_path()));
   return remove_tree(parent.get(), folder_.filename().string());
 }

@@ -101,6 +101,7 @@ class Transaction {
  private:
   Transaction(std::filesystem::path folder, TransactionInfo info)
       : folder_(std::move(folder)), info_(std::move(info)) {}
+  [[nodiscard]] Result<UniqueFd> open_layer() const;
   Result<> open_trees();
   Result<std::vector<Step>> read_plan() const;
   Result<> run_plan(const std::vector<Step>& steps, const CommitOptions& options,

@@ -27,6 +27,9 @@ class Edited {
       state_ = options.state;
       REQUIRE(test::run_program({"sh", "-c", "cd '" + workspace_ + "' && " + prepare}).exit_code ==
               0);
+      auto looked = open_workspace(workspace_, options.host);
+      REQUIRE(looked);
+      options.workspace = *looked;
       auto begun = Transaction::begin(options.state, options.workspace);
       REQUIRE(begun);
       transaction_.emplace(*std::move(begun));
@@ -214,6 +217,20 @@ TEST_CASE("a repository made inside arrives and works", "[sandbox][session]") {
   CHECK(log.out == "only\n");
 }
 
+TEST_CASE("root in a user's folder: the session is the user, and so is what is committed",
+          "[sandbox]") {
+  if (::geteuid() != 0) return;  // others have folders of their own only
+  Edited box("echo a > a && mkdir d && chown -R 65534:65534 . && chmod 755 ..");
+  box.sh("echo more >> a && echo n > d/n && rm -r d && mkdir d && echo m > d/m");
+  CHECK(box.commit().closed);
+  CHECK(box.text("a") == "a\nmore\n");
+  for (const char* path : {"/a", "/d", "/d/m"}) {
+    struct stat status{};
+    REQUIRE(::lstat((box.workspace() + path).c_str(), &status) == 0);
+    CHECK(status.st_uid == 65534);
+  }
+}
+
 TEST_CASE("where there are no mounts, transaction mode is refused and says why", "[sandbox]") {
   SandboxFixture box({[](LauncherOptions& options) {
     options.rung = Rung::container;
@@ -223,7 +240,7 @@ TEST_CASE("where there are no mounts, transaction mode is refused and says why",
   REQUIRE_FALSE(opened);
   CHECK(opened.error().code == ErrorCode::unsupported);
   CHECK(opened.error().message.starts_with(
-      "sandbox: mode transaction needs overlayfs in a user namespace"));
+      "sandbox: mode transaction needs overlayfs in a user namespace, which did not work"));
 }
 
 TEST_CASE("all of it holds for an ordinary user too", "[sandbox]") {

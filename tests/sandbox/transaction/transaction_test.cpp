@@ -263,6 +263,18 @@ TEST_CASE("discard leaves the workspace as it was, to the byte", "[sandbox]") {
   CHECK(fs::is_empty(made.state() / "transactions"));
 }
 
+TEST_CASE("half a removed layer is not committed, and its removal is finished", "[sandbox]") {
+  HandMade made;
+  made.begin();
+  made.upper("a", "x");
+  fs::rename(made.layer().parent_path(), made.transaction().folder() / "removed");
+  const auto report = made.transaction().commit(made.options());
+  REQUIRE_FALSE(report);
+  CHECK(report.error().message.find("discard") != std::string::npos);
+  REQUIRE(made.transaction().discard(Transaction::Interrupted::refuse));
+  CHECK(fs::is_empty(made.state() / "transactions"));
+}
+
 TEST_CASE("what a command made unreadable for itself is committed with its bits", "[sandbox]") {
   HandMade made;
   made.begin();
