@@ -1,6 +1,7 @@
 #include "agents/cli/sandbox_command.hpp"
 
 #include "agents/cli/terminal_bridge.hpp"
+#include "agents/cli/transaction_command.hpp"
 #include "policies/decide.hpp"
 #include "policies/policy_files.hpp"
 #include "runtime/async/offload.hpp"
@@ -90,14 +91,16 @@ class LiveOutput {
 };
 
 Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& options,
-                        Terminal& terminal) {
-  if (options.json) terminal.out(to_json(outcome));
+                        const std::optional<CommandTransaction>& transaction, Terminal& terminal) {
+  if (options.json)
+    terminal.out(transaction ? transaction->add_to_json(to_json(outcome)) : to_json(outcome));
   if (!options.json) {
     for (const sandbox::WeakerGuarantee& weaker : outcome.weaker)
       terminal.note("sandbox: " + std::string(policies::name_of(weaker.guarantee)) + " is " +
                     std::string(policies::name_of(weaker.strength)) + " here: " + weaker.reason);
     const std::string notice = sandbox::notice_for_model(outcome);
     if (!notice.empty()) std::fputs(notice.c_str(), stderr);
+    if (transaction) std::fputs(transaction->to_text().c_str(), stderr);
   }
   switch (outcome.ending) {
     case sandbox::Ending::exited:
@@ -161,18 +164,32 @@ struct Run {
   Clock& clock;
   Prepared prepared;
   std::function<void(UniqueFd)> on_terminal;
+  std::optional<CommandTransaction> transaction = {};
 };
+
+// After the policy has agreed and the zygote has started: the command then runs, and the lock is
+// nobody else's.
+Result<> begin_transaction(Run& run) {
+  if (run.options.mode != sandbox::Mode::transaction) return {};
+  sandbox::LauncherOptions& launcher = run.prepared.launcher;
+  run.transaction =
+      TRY(CommandTransaction::start(launcher.state, launcher.workspace, run.options.transaction));
+  launcher.transaction = run.transaction->folder();
+  return {};
+}
 
 asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   const SandboxOptions& options = run.options;
   OffloadPool offload;
   sandbox::LauncherOptions& launcher_options = run.prepared.launcher;
+  const auto names = launcher_options.policy.filesystem.protected_names;
   if (run.prepared.blobs) launcher_options.blobs = &*run.prepared.blobs;
   launcher_options.offload = &offload;
   sandbox::Refusal refusal;
   auto launcher = co_await sandbox::Launcher::open(run.zygote, run.clock,
                                                    std::move(launcher_options), &refusal);
   if (!launcher) {
+    if (run.transaction) (void)run.transaction->end(names);
     if (options.json)
       run.terminal.out(to_json(refusal).dump() + "\n");
     else
@@ -193,7 +210,8 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
     };
   const sandbox::Outcome outcome = co_await (*launcher)->run(std::move(command));
   co_await (*launcher)->close();
-  co_return answer(outcome, options, run.terminal);
+  if (run.transaction) CO_TRY_VOID(run.transaction->end(names));
+  co_return answer(outcome, options, run.transaction, run.terminal);
 }
 
 // Ctrl-C once ends the command and waits for its tree; the outcome is then "interrupted".
@@ -215,6 +233,7 @@ Result<ExitCode> run_with_signals(asio::io_context& io, Run& run) {
                        if (!error) result = std::move(ended);
                      }));
   io.run();
+  if (!result && run.transaction) run.terminal.note("the transaction is kept: fathom sandbox list");
   if (!result) return ExitCode::interrupted;
   return *std::move(result);
 }
@@ -230,6 +249,7 @@ Result<ExitCode> sandbox_run(const SandboxOptions& options, const GetEnv& env, T
   SystemClock clock;
   asio::io_context io{1};
   Run run{options, terminal, *zygote, clock, std::move(prepared), {}};
+  TRY(begin_transaction(run));
   return run_with_signals(io, run);
 }
 
@@ -251,6 +271,7 @@ Result<ExitCode> sandbox_shell(const SandboxOptions& options, const GetEnv& env,
   Run run{shell, terminal, *zygote, clock, std::move(prepared), [&](UniqueFd master) {
             bridge.start(std::move(master));
           }};
+  TRY(begin_transaction(run));
   auto result = run_with_signals(io, run);
   bridge.stop();
   return result;
