@@ -98,6 +98,19 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
   return text + "or set `require` lower in a policy of yours";
 }
 
+// The container rung has no mounts, so it is never tried for the modes that need an overlay.
+Result<> with_mode(Mode mode, Result<> failed) {
+  if (mode == Mode::direct) return failed;
+  const std::string name = mode == Mode::transaction ? "transaction" : "disposable";
+  Error error = std::move(failed).error();
+  if (error.code == ErrorCode::unsupported) error.message = "no rung with mounts was left to try";
+  return fail(error.code,
+              "sandbox: mode " + name +
+                  " needs overlayfs in a user namespace, which did not work: " + error.message +
+                  ": use mode direct, or a state folder (XDG_STATE_HOME) that is not "
+                  "on an overlay itself; `fathom doctor` says more");
+}
+
 }  // namespace
 
 Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options)
@@ -277,6 +290,7 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
   Result<> opened = co_await launcher->make_services();
   if (opened) opened = co_await launcher->open_strongest();
   if (!opened) {
+    opened = with_mode(launcher->options_.mode, std::move(opened));
     if (refusal != nullptr) refusal->message = opened.error().message;
     co_return fail(opened.error());
   }

@@ -109,9 +109,14 @@ class Builder {
 
   // A copy of a tree as it is now, before the root becomes read-only. Under an id of its own the
   // session may not even be able to walk to it: then the zygote makes the copy.
-  Result<std::uint32_t> hold(const std::string& path) {
+  // The same goes for a folder of root's state when the session is the workspace's owner.
+  enum class Held : std::uint8_t { tree, state };
+  Result<std::uint32_t> hold(const std::string& path, Held what = Held::tree) {
     const std::uint32_t slot = TRY(new_slot());
-    if (input_.host.uid == 0 && input_.root_mode == RootMode::idmapped) {
+    const RootMode mode = input_.root_mode;
+    const bool given =
+        mode == RootMode::idmapped || (mode == RootMode::workspace && what == Held::state);
+    if (input_.host.uid == 0 && given) {
       out_.mounts.given(slot, static_cast<std::uint32_t>(out_.idmapped.size()));
       out_.idmapped.push_back(path);
     } else {
@@ -126,7 +131,7 @@ class Builder {
       const OverlayPlan* overlay = overlay_of(entries_[i]);
       if (overlay == nullptr || overlay->has_lower) slots_[i] = TRY(hold(entries_[i].path));
       if (overlay != nullptr && !overlay->folder.empty())
-        changes_.emplace_back(i, TRY(hold(overlay->folder)));
+        changes_.emplace_back(i, TRY(hold(overlay->folder, Held::state)));
     }
     return {};
   }

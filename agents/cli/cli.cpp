@@ -10,6 +10,7 @@
 #include "agents/cli/sandbox_report.hpp"
 #include "agents/cli/terminal.hpp"
 #include "agents/cli/trace_command.hpp"
+#include "agents/cli/transaction_flags.hpp"
 #include "engine/cpu/thread_pool.hpp"
 #include "runtime/base/text.hpp"
 
@@ -43,6 +44,7 @@ struct Cli {
   GenerateOptions generate;
   BenchOptions bench;
   SandboxOptions sandbox;
+  TransactionOptions transaction;
   bool json = false;
   std::string shell;
   Command command;
@@ -287,16 +289,7 @@ void add_sandbox_options(CLI::App& command, Cli& cli) {
                      "default, readonly, ci-repair, or a file; the user's own comes on top");
   command.add_option("--repo", options.repository, "Folder that the command works on")
       ->capture_default_str();
-  const auto set_mode = [&options](const std::string& mode) {
-    if (mode != "direct" && mode != "disposable")
-      throw CLI::ValidationError("--mode",
-                                 "'" + to_printable(mode) + "' is not direct or disposable");
-    options.mode = mode == "direct" ? sandbox::Mode::direct : sandbox::Mode::disposable;
-  };
-  command
-      .add_option_function<std::string>(
-          "--mode", set_mode, "direct (edits stay) or disposable (edits are gone at the end)")
-      ->type_name("MODE");
+  add_mode_options(command, options);
   command.add_option("--rung", options.rung,
                      "full, no_network_ns, container or container_old: this one or none");
 }
@@ -320,11 +313,17 @@ void add_sandbox(Cli& cli) {
       "is\n"
       "missing and nothing ran; 13 denied by the policy; 75 time was up.\n"
       "Examples:\n  fathom sandbox run -- make -j4 test\n"
-      "  fathom sandbox run --policy readonly --json -- git log --oneline");
+      "  fathom sandbox run --policy readonly --json -- git log --oneline\n"
+      "  fathom sandbox run --mode transaction -- make format");
   run->callback([&cli] {
     cli.command = [&cli](Terminal& terminal) {
       cli.sandbox.json = cli.json;
       return sandbox_run(cli.sandbox, cli.env, terminal);
+    };
+  });
+  add_transaction_commands(*sandbox, cli.transaction, [&cli](TransactionCommand command) {
+    cli.command = [&cli, command](Terminal& terminal) {
+      return command(cli.transaction, cli.env, terminal);
     };
   });
   CLI::App* shell = sandbox->add_subcommand("shell", "An interactive shell, to look around");
@@ -452,7 +451,8 @@ ExitCode report(const Cli& cli, const CLI::ParseError& error) {
   // well.
   auto extras = at->remaining();
   if (extras.empty()) extras = cli.app.remaining(true);
-  if (!extras.empty())
+  const std::string kind = error.get_name();  // a bad value leaves words behind it unread
+  if (!extras.empty() && kind != "ValidationError" && kind != "ExcludesError")
     message = "unknown " +
               std::string(extras.front().starts_with('-') ? "flag" : "command or argument") + " '" +
               to_printable(extras.front()) + "'" + suggestion(*at, extras.front());

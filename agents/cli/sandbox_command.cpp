@@ -2,6 +2,7 @@
 
 #include "agents/cli/sandbox_grants.hpp"
 #include "agents/cli/terminal_bridge.hpp"
+#include "agents/cli/transaction_command.hpp"
 #include "policies/decide.hpp"
 #include "policies/policy_files.hpp"
 #include "runtime/async/offload.hpp"
@@ -97,9 +98,12 @@ class LiveOutput {
 using Granted = std::optional<sandbox::Escalation>;
 
 Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& options,
-                        const Granted& granted, Terminal& terminal) {
-  if (options.json)
-    terminal.out(granted ? with_grants(to_json(outcome), *granted) : to_json(outcome));
+                        const Granted& granted,
+                        const std::optional<CommandTransaction>& transaction, Terminal& terminal) {
+  if (options.json) {
+    std::string json = granted ? with_grants(to_json(outcome), *granted) : to_json(outcome);
+    terminal.out(transaction ? transaction->add_to_json(json) : json);
+  }
   if (!options.json) {
     for (const sandbox::WeakerGuarantee& weaker : outcome.weaker)
       terminal.note("sandbox: " + std::string(policies::name_of(weaker.guarantee)) + " is " +
@@ -109,6 +113,7 @@ Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& o
                     ", which runs outside the sandbox later");
     const std::string notice = sandbox::notice_for_model(outcome);
     if (!notice.empty()) std::fputs(notice.c_str(), stderr);
+    if (transaction) std::fputs(transaction->to_text().c_str(), stderr);
   }
   switch (outcome.ending) {
     case sandbox::Ending::exited:
@@ -173,6 +178,7 @@ struct Run {
   Prepared prepared;
   std::function<void(UniqueFd)> on_terminal;
   Granted granted = {};
+  std::optional<CommandTransaction> transaction = {};
 };
 
 // The person's own terminal is passed to no command, which could read what they type and change how
@@ -197,18 +203,31 @@ asio::awaitable<sandbox::Outcome> run_in(sandbox::Launcher& launcher, sandbox::C
   co_return outcome;
 }
 
+// After the policy has agreed and the zygote has started: the command then runs, and the lock is
+// nobody else's.
+Result<> begin_transaction(Run& run) {
+  if (run.options.mode != sandbox::Mode::transaction) return {};
+  sandbox::LauncherOptions& launcher = run.prepared.launcher;
+  run.transaction =
+      TRY(CommandTransaction::start(launcher.state, launcher.workspace, run.options.transaction));
+  launcher.transaction = run.transaction->folder();
+  return {};
+}
+
 asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   const SandboxOptions& options = run.options;
   OffloadPool offload;
   sandbox::LauncherOptions& launcher_options = run.prepared.launcher;
   launcher_options.probes = co_await sandbox::probe_once_a_boot(
       run.zygote, run.clock, launcher_options.host, run.prepared.cache);
+  const auto names = launcher_options.policy.filesystem.protected_names;
   if (run.prepared.blobs) launcher_options.blobs = &*run.prepared.blobs;
   launcher_options.offload = &offload;
   sandbox::Refusal refusal;
   auto launcher = co_await sandbox::Launcher::open(run.zygote, run.clock,
                                                    std::move(launcher_options), &refusal);
   if (!launcher) {
+    if (run.transaction) (void)run.transaction->end(names);
     if (options.json)
       run.terminal.out(to_json(refusal).dump() + "\n");
     else
@@ -231,7 +250,8 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
       live.write(stream, bytes);
     };
   const sandbox::Outcome outcome = co_await run_in(**launcher, std::move(command));
-  co_return answer(outcome, options, run.granted, run.terminal);
+  if (run.transaction) CO_TRY_VOID(run.transaction->end(names));
+  co_return answer(outcome, options, run.granted, run.transaction, run.terminal);
 }
 
 // Ctrl-C once ends the command and waits for its tree; the outcome is then "interrupted".
@@ -253,6 +273,7 @@ Result<ExitCode> run_with_signals(asio::io_context& io, Run& run) {
                        if (!error) result = std::move(ended);
                      }));
   io.run();
+  if (!result && run.transaction) run.terminal.note("the transaction is kept: fathom sandbox list");
   if (!result) return ExitCode::interrupted;
   return *std::move(result);
 }
@@ -276,6 +297,7 @@ Result<ExitCode> sandbox_run(const SandboxOptions& options, const GetEnv& env, T
   SystemClock clock;
   asio::io_context io{1};
   Run run{options, terminal, *zygote, clock, std::move(prepared), {}, std::move(granted)};
+  TRY(begin_transaction(run));
   return run_with_signals(io, run);
 }
 
@@ -301,6 +323,7 @@ Result<ExitCode> sandbox_shell(const SandboxOptions& options, const GetEnv& env,
           std::move(prepared),
           [&](UniqueFd master) { bridge.start(std::move(master)); },
           {}};
+  TRY(begin_transaction(run));
   auto result = run_with_signals(io, run);
   bridge.stop();
   return result;

@@ -18,6 +18,7 @@ struct SandboxOptions {
   std::string policy;                ///< name or file; "" is default
   std::filesystem::path repository = ".";
   sandbox::Mode mode = sandbox::Mode::direct;
+  std::string transaction;          ///< of transaction mode: the one to go on with; "" begins one
   std::string rung;                 ///< "" is the strongest
   double timeout_s = 0;             ///< 0: the policy's
   bool yes = false;                 ///< approve what the policy would ask about, and the grants
