@@ -13,12 +13,13 @@ namespace {
 constexpr std::string_view kMagic = "fathom-commit 1";
 
 Step step_of(const Change& change, StepKind kind) {
-  return {kind, change.path, change.mode, change.before, change.text.value_or("")};
+  return {kind, change.path, change.mode, change.before, change.shared, change.text.value_or("")};
 }
 
 StepKind kind_of(const Change& change) {
   if (change.kind == ChangeKind::deleted) return StepKind::remove;
-  if (change.kind == ChangeKind::mode_changed) return StepKind::set_mode;
+  // The further names of a file keep their bits: this one becomes a file of its own.
+  if (change.kind == ChangeKind::mode_changed && !change.shared) return StepKind::set_mode;
   if (change.type == FileType::directory) return StepKind::make_folder;
   if (change.type == FileType::symlink) return StepKind::make_link;
   return change.text ? StepKind::write_text : StepKind::write_file;
@@ -88,6 +89,7 @@ std::string encode_steps(const std::vector<Step>& steps) {
     add_field(out, step.path);
     add_field(out, step.mode);
     add_field(out, step.text);
+    add_field(out, step.shared ? 1 : 0);
     add_field(out, step.before ? 1 : 0);
     if (step.before) add_stamp(out, *step.before);
   }
@@ -108,6 +110,7 @@ Result<std::vector<Step>> decode_steps(std::string_view journal) {
       return fail(ErrorCode::bad_data, "journal: not a path");
     step.mode = static_cast<std::uint32_t>(TRY(fields.number(0777)));
     step.text = TRY(fields.text());
+    step.shared = TRY(fields.number(1)) == 1;
     if (TRY(fields.number(1)) == 1) step.before = TRY(read_stamp(fields));
     steps.push_back(std::move(step));
   }

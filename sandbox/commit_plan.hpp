@@ -32,6 +32,7 @@ struct Step {
   std::string path;
   std::uint32_t mode = 0;
   std::optional<Stamp> before;  ///< what the workspace had there
+  bool shared = false;          ///< and that under further names
   std::string text;             ///< of write_text and make_link
 
   friend bool operator==(const Step&, const Step&) = default;

@@ -118,10 +118,16 @@ class Committer {
     }
     if (step.kind == StepKind::set_mode && !step.before)
       return is_folder(*now) ? Standing::as_before : Standing::changed;
-    if (step.before && is_same_thing(*step.before, *now) &&
-        (is_folder(*now) || step.before->changed_ns == now->changed_ns))
-      return Standing::as_before;
+    if (is_as_planned(step, *now)) return Standing::as_before;
     return TRY(is_result(at, *now)) ? Standing::as_after : Standing::changed;
+  }
+
+  static bool is_as_planned(const Step& step, const Stamp& now) {
+    if (!step.before || !is_same_thing(*step.before, now)) return false;
+    if (is_folder(now)) return true;
+    // A name that goes moves the ctime of the file's further names.
+    if (step.shared) return step.before->mode == now.mode;
+    return step.before->changed_ns == now.changed_ns;
   }
 
   Result<bool> is_result(const Site& at, const Stamp& now) {
@@ -171,8 +177,9 @@ class Committer {
     const Stamp now = TRY(stamp_of(at.folder, at.temporary));
     if (!is_same_thing(*at.step.before, now)) return false;
     if (!is_folder(now)) return true;
-    const auto newer = is_newer_below(at.folder, at.temporary, site_.began_ns, Top::is_left_out);
-    return newer && !*newer;
+    const Times times = at.step.shared ? Times::modified : Times::changed_below;
+    const auto below = look_below(at.folder, at.temporary, site_.began_ns, times);
+    return below && !below->newer;
   }
 
   Result<> publish(const Site& at) {

@@ -2,6 +2,9 @@
 
 #include "runtime/base/file.hpp"
 
+#include <fcntl.h>
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -16,10 +19,15 @@ Result<std::size_t> read_full(int fd, std::vector<char>& into, std::size_t offse
 
 }  // namespace
 
-Result<bool> is_newer_below(int folder, const std::string& name, std::int64_t since_ns, Top top) {
+Result<Below> look_below(int folder, const std::string& name, std::int64_t since_ns, Times times) {
+  const auto is_newer = [&](const Stamp& stamp) {
+    return (times == Times::modified ? stamp.modified_ns : stamp.changed_ns) > since_ns;
+  };
+  Below below;
   const Stamp first = TRY(stamp_of(folder, name));
-  if (top == Top::counts && first.changed_ns > since_ns) return true;
-  if (first.type != FileType::directory) return false;
+  below.newer = times != Times::changed_below && is_newer(first);
+  if (first.type != FileType::directory) below.shared = has_more_names(folder, name);
+  if (first.type != FileType::directory || below.newer) return below;
   const UniqueFd root = TRY(open_directory(folder, name));
   std::vector<std::string> pending = {""};
   std::size_t names = 0;
@@ -34,12 +42,20 @@ Result<bool> is_newer_below(int folder, const std::string& name, std::int64_t si
                   "more than " + std::to_string(kRemovedNamesMax) + " names below it");
     for (const Listed& entry : listing.entries) {
       const Stamp stamp = TRY(stamp_of(at.get(), entry.name));
-      if (stamp.changed_ns > since_ns) return true;
+      below.newer = is_newer(stamp);
+      if (below.newer) return below;
       if (stamp.type == FileType::directory)
         pending.push_back(path.empty() ? entry.name : path + '/' + entry.name);
+      else
+        below.shared = below.shared || has_more_names(at.get(), entry.name);
     }
   }
-  return false;
+  return below;
+}
+
+bool has_more_names(int folder, const std::string& name) {
+  struct stat status{};
+  return ::fstatat(folder, name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0 && status.st_nlink > 1;
 }
 
 Result<bool> has_same_bytes(int first, int second) {

@@ -11,12 +11,23 @@ namespace fathom::sandbox {
 
 inline constexpr std::size_t kRemovedNamesMax = 4'000'000;  ///< looked at below one folder
 
-/// Whether the times of the entry itself say something: a rename moves them.
-enum class Top : std::uint8_t { counts, is_left_out };
+/// Which times tell that somebody changed something.
+enum class Times : std::uint8_t {
+  changed,        ///< ctime, which cannot be set
+  changed_below,  ///< ctime, but not of the entry itself: a rename moves it
+  modified,       ///< mtime: where ctime moves for another reason, such as a further name that goes
+};
 
-/// Whether anything at or below the entry changed after `since_ns`, by ctime. `not_found` when it
-/// is gone, `too_large` beyond the bound.
-Result<bool> is_newer_below(int folder, const std::string& name, std::int64_t since_ns, Top top);
+struct Below {
+  bool newer = false;   ///< something changed after the moment asked about
+  bool shared = false;  ///< a file in it has further names; not looked for once `newer` is known
+};
+
+/// Looks at the entry and all below. `not_found` when it is gone, `too_large` beyond the bound.
+Result<Below> look_below(int folder, const std::string& name, std::int64_t since_ns, Times times);
+
+/// Whether a name is one of several of its file.
+bool has_more_names(int folder, const std::string& name);
 
 /// Whether two regular files hold the same bytes.
 Result<bool> has_same_bytes(int first, int second);

@@ -279,14 +279,18 @@ class LayerWalk {
     if (gate.text) change.text = std::move(gate.text);
   }
 
+  // Also notes what moves for other reasons when its further names go.
   void note_host_edit(Change& change, const Entry& entry) const {
-    const bool old = entry.lower->changed_ns <= subject_.began_ns;
-    if (old && entry.lower->type != FileType::directory) return;
-    const auto newer = is_newer_below(lower_.get(), entry.name, subject_.began_ns, Top::counts);
-    if (newer && !*newer) return;
+    if (entry.lower->type != FileType::directory) {
+      change.shared = has_more_names(lower_.get(), entry.name);
+      if (entry.lower->changed_ns <= subject_.began_ns) return;
+    }
+    const auto below = look_below(lower_.get(), entry.name, subject_.began_ns, Times::changed);
+    change.shared = change.shared || (below && below->shared);
+    if (below && !below->newer) return;
     change.fate = Fate::conflict;
-    change.reason = newer ? "changed on the host since the transaction began"
-                          : "cannot be looked through: " + newer.error().message;
+    change.reason = below ? "changed on the host since the transaction began"
+                          : "cannot be looked through: " + below.error().message;
   }
 
   bool is_folder_newer() {

@@ -48,7 +48,8 @@ struct Change {
   std::string reason;               ///< for people
   std::optional<Stamp> before;      ///< what the workspace has there
   std::optional<std::string> text;  ///< a cleaned config; where a link points
-  bool objects_first = false;       ///< what refs and the index will name
+  bool shared = false;         ///< files there, or below, have further names: their ctime moves too
+  bool objects_first = false;  ///< what refs and the index will name
 
   friend bool operator==(const Change&, const Change&) = default;
 };

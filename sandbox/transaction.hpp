@@ -17,8 +17,10 @@
 // files that the transaction did not touch. Power failure: the journal is synced before the first
 // step, the workspace before the layer goes.
 //
-// Cost of 1,000 changed files in 50 folders, ext4, two busy cores, medians of 9: listing 5.8 ms,
-// discard 27 ms, commit 0.75 s, nearly all of it the disk (53 ms in memory).
+// Cost of 1,000 changed files in 50 folders, two busy cores, medians of 9, range over four runs,
+// ext4 (and memory): listing 5.8-10.5 ms (5-7 ms; 6.3 ms of processor time), discard 27-195 ms (6-8
+// ms), commit 0.75-3.3 s (53-64 ms). What varies is how long the disk takes to make and remove
+// files.
 #pragma once
 
 #include "runtime/base/ids.hpp"

@@ -38,8 +38,9 @@ TEST_CASE("a commit makes folders top-down, objects before refs, removals deepes
 }
 
 TEST_CASE("a journal reads back as written, and no part of one is taken for a whole") {
-  Step first{StepKind::write_text, "a\nb/\xff\x01", 0640, std::nullopt, "text\n"};
-  Step second{StepKind::remove, "x", 0, Stamp{FileType::symlink, 1, 2, 0, 4, 5, 6, 0777, 8, 9}, ""};
+  Step first{StepKind::write_text, "a\nb/\xff\x01", 0640, std::nullopt, false, "text\n"};
+  Step second{
+      StepKind::remove, "x", 0, Stamp{FileType::symlink, 1, 2, 0, 4, 5, 6, 0777, 8, 9}, true, ""};
   const std::string journal = encode_steps({first, second});
   const auto read = decode_steps(journal);
   REQUIRE(read);

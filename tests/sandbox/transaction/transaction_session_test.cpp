@@ -9,8 +9,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <optional>
+#include <random>
 
 namespace fathom::sandbox {
 namespace {
@@ -139,6 +141,69 @@ TEST_CASE("later commands of the transaction see the earlier ones' edits", "[san
   box.sh("echo first > new");
   CHECK(box.sh("cat new && rm new && ls") == "first\na\nb\nb2\nd\nlink\nx.sh\n");
   CHECK(box.lines().empty());
+}
+
+// Every name with type, bits, target and bytes, as find(1) sees it from either side.
+const char* const kPicture =
+    "find . -mindepth 1 \\( -type d -printf '%P %y %m\\n' -o -type l -printf '%P %y %l\\n' -o "
+    "-type f -printf '%P %y %m ' -exec cksum {} \\; \\) | LC_ALL=C sort";
+
+std::string random_script(std::uint64_t seed, int lines) {
+  std::mt19937_64 random(seed);
+  const auto pick = [&](std::size_t count) { return static_cast<std::size_t>(random() % count); };
+  const std::array<const char*, 8> names = {"a", "b", "d", "d/a", "d/e", "d/e/a", "f", "f/d"};
+  std::string script = "exec 2>/dev/null\n";
+  for (int line = 0; line < lines; ++line) {
+    const std::string one = names.at(pick(names.size()));
+    const std::string two = names.at(pick(names.size()));
+    switch (pick(8)) {
+      case 0:
+        script += "echo " + std::to_string(line) + " >> " + one;
+        break;
+      case 1:
+        script += "mkdir -p " + one;
+        break;
+      case 2:
+        script += "rm -rf " + one;
+        break;
+      case 3:
+        script += "mv -T " + one + ' ' + two;
+        break;
+      case 4:
+        script += "ln -sfn " + two + ' ' + one;
+        break;
+      case 5:
+        script += "ln -f " + one + ' ' + two;
+        break;
+      case 6:
+        script += "chmod " + std::string(pick(2) == 0 ? "700 " : "750 ") + one;
+        break;
+      default:
+        script += "cp -r " + one + ' ' + two + ".copy";
+        break;
+    }
+    script += '\n';
+  }
+  return script + "true\n";
+}
+
+TEST_CASE("whatever commands did, commit makes the workspace what they saw", "[sandbox][session]") {
+  for (std::uint64_t seed = 1; seed <= 40; ++seed) {
+    INFO("seed " << seed);
+    const std::string before = random_script(seed + 1000, 20);
+    const std::string script = random_script(seed, 40);
+    INFO(before << "----\n" << script);
+    Edited box("(" + before + ")");
+    box.sh(script);
+    const std::string inside = box.sh(kPicture);
+    const CommitReport report = box.commit();
+    for (const Unmade& step : report.unmade) UNSCOPED_INFO(step.path << ": " << step.reason);
+    for (const Change& left : report.conflicts) UNSCOPED_INFO(left.path << ": " << left.reason);
+    CHECK(report.closed);
+    const auto outside =
+        test::run_program({"sh", "-c", "cd '" + box.workspace() + "' && " + kPicture});
+    CHECK(outside.out == inside);
+  }
 }
 
 TEST_CASE("discard leaves the workspace byte for byte as it was", "[sandbox][session]") {

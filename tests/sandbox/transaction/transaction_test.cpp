@@ -114,6 +114,29 @@ TEST_CASE("two names of one file stay two names of one file", "[sandbox]") {
   CHECK(status_of(made.work("first")).st_ino == status_of(made.work("second")).st_ino);
 }
 
+TEST_CASE("names that share a file on the host are changed one by one", "[sandbox]") {
+  HandMade made;
+  made.lower("a", "old\n");
+  made.lower("tree/other", "old\n");
+  for (const char* name : {"b", "gone", "kept", "tree/x"})
+    fs::create_hard_link(made.work("a"), made.work(name));
+  made.begin();
+  made.upper("a", "new\n");
+  made.upper("b", "old\n");
+  fs::last_write_time(made.layer("b"), fs::last_write_time(made.work("b")));
+  made.upper_mode("b", 0700);
+  made.whiteout("gone");
+  made.whiteout("tree");
+  const unsigned mode = status_of(made.work("kept")).st_mode;
+  const CommitReport report = made.commit();
+  CHECK(report.closed);
+  CHECK(made.text("a") == "new\n");
+  CHECK(made.text("kept") == "old\n");
+  CHECK_FALSE(fs::exists(made.work("tree")));
+  CHECK(status_of(made.work("kept")).st_mode == mode);
+  CHECK((status_of(made.work("b")).st_mode & 07777) == 0700);
+}
+
 TEST_CASE("a sparse file stays sparse", "[sandbox]") {
   HandMade made;
   made.begin();
