@@ -341,12 +341,23 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
                                            options_.policy.limits.time);
   options.limits.output_bytes = options_.policy.limits.output_bytes;
   options.watches = {&watch};
-  Outcome outcome =
-      co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
+  // A command that was cancelled has changed the workspace as well: it is looked at all the same.
+  Outcome outcome;
+  std::exception_ptr unwinding;
+  try {
+    outcome = co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
+  } catch (const boost::system::system_error&) {
+    unwinding = std::current_exception();
+  }
+  if (unwinding) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  }
   std::erase(running_, &connections);
   add_connections(outcome, std::move(connections));
   explain(outcome, before);
   co_await finish(outcome);
+  if (unwinding) std::rethrow_exception(unwinding);
   while (prepared_.size() < options_.prepared_cells) {
     auto next = session_->prepare();
     if (!next) break;
