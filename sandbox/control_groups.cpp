@@ -218,10 +218,14 @@ void sweep_stale_groups(const GroupParents& parents) {
     sweep(*parent);
 }
 
+std::string group_name_prefix() {
+  const std::string pid = std::to_string(::getpid());
+  return std::string(kPrefix) + pid + "-" + start_time(pid) + "-";
+}
+
 std::string new_group_name() {
   static int next = 0;  // sessions of this process are numbered; one thread makes them
-  const std::string pid = std::to_string(::getpid());
-  return std::string(kPrefix) + pid + "-" + start_time(pid) + "-" + std::to_string(next++);
+  return group_name_prefix() + std::to_string(next++);
 }
 
 }  // namespace fathom::sandbox
