@@ -219,10 +219,14 @@ bool is_name_of_gone_process(std::string_view name) {
   return parts.size() >= 2 && start_time(std::string(parts[0])) != parts[1];
 }
 
+std::string group_name_prefix() {
+  const std::string pid = std::to_string(::getpid());
+  return std::string(kPrefix) + pid + "-" + start_time(pid) + "-";
+}
+
 std::string new_group_name() {
   static int next = 0;  // sessions of this process are numbered; one thread makes them
-  const std::string pid = std::to_string(::getpid());
-  return std::string(kPrefix) + pid + "-" + start_time(pid) + "-" + std::to_string(next++);
+  return group_name_prefix() + std::to_string(next++);
 }
 
 }  // namespace fathom::sandbox

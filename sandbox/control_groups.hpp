@@ -67,6 +67,9 @@ class ControlGroups {
 /// Removes groups of runtimes that are gone: names carry the pid and start time of their maker.
 void sweep_stale_groups(const GroupParents& parents);
 
+/// How the names of this process's groups begin, and those of no other process.
+std::string group_name_prefix();
+
 /// A name for a new group of this process.
 std::string new_group_name();
 

@@ -47,21 +47,21 @@ std::vector<std::string> names_in(const std::string& folder) {
 }
 
 // Landlock only adds rights. What is hidden is left out by naming everything beside it: the
-// siblings of each folder on the way to it. Names made later beside a hidden path are not readable:
-// the safe side.
-class Readable {
+// siblings of each folder on the way to it. Names made later beside a hidden path are not readable,
+// and beside one in a writable folder none can be made: the safe side.
+class Grants {
  public:
-  Readable(const std::vector<ViewEntry>& entries, LandlockPlan& plan)
+  Grants(const std::vector<ViewEntry>& entries, LandlockPlan& plan)
       : entries_(entries), plan_(plan) {}
 
-  void grant(const std::string& folder) {
+  void add(const std::string& folder, std::uint64_t access) {
     if (!hides_below(folder)) {
-      plan_.paths.emplace_back(folder, kRead);
+      plan_.paths.emplace_back(folder, access);
       return;
     }
     for (const std::string& name : names_in(folder)) {
       const std::string path = (folder == "/" ? "" : folder) + "/" + name;
-      if (!is_hidden(path)) grant(path);
+      if (!is_hidden(path)) add(path, access);
     }
   }
 
@@ -107,17 +107,17 @@ LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntr
   if (abi >= kLandlockScopeAbi) plan.scoped = kScopeSignal | (container ? kScopeAbstractUnix : 0);
   if (container && abi >= kLandlockTcpAbi) plan.handled_network = kBindTcp | kConnectTcp;
 
-  Readable readable(entries, plan);
+  Grants grants(entries, plan);
   if (container) {
-    readable.grant("/");
+    grants.add("/", kRead);
   } else {
     plan.paths.emplace_back("/", kRead);
   }
   for (const ViewEntry& entry : entries) {
-    if (entry.show == Show::write || (entry.show == Show::private_folder && !container))
+    if (!container && (entry.show == Show::write || entry.show == Show::private_folder))
       plan.paths.emplace_back(entry.path, write);
-    else if (entry.show == Show::read && container)
-      readable.grant(entry.path);
+    else if (container && (entry.show == Show::write || entry.show == Show::read))
+      grants.add(entry.path, entry.show == Show::write ? write : kRead);
   }
   constexpr std::uint64_t kUse = kRead | LANDLOCK_ACCESS_FS_WRITE_FILE | kTruncate | kIoctlDev;
   if (container) {

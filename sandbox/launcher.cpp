@@ -423,13 +423,24 @@ asio::awaitable<Outcome> Launcher::run_once(const Command& command) {
                                            options_.policy.limits.time);
   options.limits.output_bytes = options_.policy.limits.output_bytes;
   options.watches = {&watch, &supervisor};
-  Outcome outcome =
-      co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
+  // A command that was cancelled has changed the workspace as well: it is looked at all the same.
+  Outcome outcome;
+  std::exception_ptr unwinding;
+  try {
+    outcome = co_await run_command(clock_, {*session_, **cell}, launch_plan(command), options);
+  } catch (const boost::system::system_error&) {
+    unwinding = std::current_exception();
+  }
+  if (unwinding) {
+    co_await asio::this_coro::throw_if_cancelled(false);
+    co_await asio::this_coro::reset_cancellation_state(asio::disable_cancellation());
+  }
   std::erase(running_, &connections);
   add_connections(outcome, std::move(connections));
   explain(outcome, before);
   name_reads(outcome, command);
   co_await finish(outcome);
+  if (unwinding) std::rethrow_exception(unwinding);
   co_return outcome;
 }
 

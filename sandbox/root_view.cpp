@@ -341,8 +341,10 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   add("/tmp", Show::private_folder, "tmp");
   add("/var/tmp", Show::private_folder, "var-tmp");
   add("/run", Show::private_folder, "run");
-  if (input.policy.filesystem.home == policies::Access::hidden && !input.host.home.empty())
-    add(input.host.home, Show::private_folder, "home");
+  // A home that may be read is shown too where the folder of all homes is hidden.
+  const bool private_home = input.policy.filesystem.home == policies::Access::hidden;
+  if (!input.host.home.empty())
+    add(input.host.home, private_home ? Show::private_folder : Show::read, "home");
   if (input.host.uid == 0 && input.root_mode == RootMode::unmapped)
     for (const char* path : kRootOnlyPaths) add(path, Show::hidden, "");
   for (const policies::PathGrant& grant : input.policy.filesystem.grants) {

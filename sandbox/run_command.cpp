@@ -6,7 +6,9 @@
 #include "sandbox/descriptors.hpp"
 #include "sandbox/output_reader.hpp"
 
+#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/this_coro.hpp>
+#include <boost/asio/use_awaitable.hpp>
 
 #include <fcntl.h>
 #include <sys/syscall.h>
@@ -250,8 +252,11 @@ asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan) {
 
 asio::awaitable<Outcome> run_command(Clock& clock, CommandPlace place, const LaunchPlan& plan,
                                      const CommandOptions& options) {
-  CommandRun command(co_await asio::this_coro::executor, clock, place, options);
-  co_return co_await command.run(plan);
+  auto executor = co_await asio::this_coro::executor;
+  CommandRun command(executor, clock, place, options);
+  // In a coroutine of its own: from some point on it cannot be cancelled, and asio keeps that for
+  // all that awaits in the same one. The caller would never hear of a cancellation again.
+  co_return co_await asio::co_spawn(executor, command.run(plan), asio::use_awaitable);
 }
 
 }  // namespace fathom::sandbox

@@ -11,6 +11,7 @@
 #include <array>
 #include <cerrno>
 #include <string>
+#include <vector>
 
 // The program, as the linker of the build placed it. FATHOM_ZYGOTE is its path.
 asm(R"(
@@ -51,7 +52,8 @@ Result<UniqueFd> move_up(UniqueFd fd) {
 }  // namespace
 
 Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start() {
-  sweep_stale_groups(find_group_parents());
+  const GroupParents parents = find_group_parents();
+  sweep_stale_groups(parents);
   const std::string_view program(static_cast<const char*>(fathom_zygote_begin),
                                  static_cast<std::size_t>(fathom_zygote_end - fathom_zygote_begin));
   UniqueFd low = TRY(sealed_memory("fathom-zygote", program));
@@ -65,8 +67,12 @@ Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start() {
   ::posix_spawn_file_actions_adddup2(&files.actions, socket.get(), kSocket);
   // An empty environment: nothing of ours can be read in its memory.
   const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-  std::string name = "fathom-zygote";
-  std::array<char*, 2> argv{name.data(), nullptr};
+  std::vector<std::string> words = {"fathom-zygote", group_name_prefix()};
+  for (const std::string* folder : {&parents.unified, &parents.memory, &parents.pids, &parents.cpu})
+    if (!folder->empty()) words.push_back(*folder);
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
   std::array<char*, 1> env{nullptr};
   pid_t pid = -1;
   const int error =

@@ -168,6 +168,31 @@ void open_session(const Received& message) {
   if (pidfd >= 0) ::close(pidfd);
 }
 
+// The form of getdents64(2).
+struct Entry {
+  std::uint64_t inode;
+  std::int64_t offset;
+  std::uint16_t size;
+  std::uint8_t type;
+  char name[1];
+};
+
+// Removes the empty groups of our runtime, whose names begin alike. One that was killed may have
+// made some that no session has come to use.
+void remove_groups_of_runtime(const char* folder, const char* prefix) {
+  const int at = ::open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (at < 0) return;
+  alignas(Entry) static char entries[32UL << 10];
+  for (long size = 0; (size = ::syscall(SYS_getdents64, at, entries, sizeof entries)) > 0;)
+    for (long i = 0; i < size;) {
+      const auto* entry = reinterpret_cast<const Entry*>(entries + i);
+      if (::strncmp(entry->name, prefix, ::strlen(prefix)) == 0)
+        ::unlinkat(at, entry->name, AT_REMOVEDIR);
+      i += entry->size;
+    }
+  ::close(at);
+}
+
 // Waits for a request or for the end of a session; at the end of the runtime only for the latter.
 bool wait_for_work(bool runtime_lives) {
   static pollfd watched[kSessionsMax + 1];
@@ -186,7 +211,7 @@ bool wait_for_work(bool runtime_lives) {
   return true;
 }
 
-[[noreturn]] void serve() {
+void serve() {
   bool runtime_lives = true;
   while (wait_for_work(runtime_lives)) {
     if (!runtime_lives) continue;
@@ -202,13 +227,13 @@ bool wait_for_work(bool runtime_lives) {
     }
     close_all(message.fds, message.count);
   }
-  ::_exit(0);
 }
 
 }  // namespace
 }  // namespace fathom::sandbox::zygote
 
-int main() {
+// Arguments: how the names of the runtime's control groups begin, then the folders they are in.
+int main(int argc, char** argv) {
   ::prctl(PR_SET_DUMPABLE, 0);
   ::prctl(PR_SET_NAME, "fathom-zygote");
   ::setsid();
@@ -216,4 +241,7 @@ int main() {
   ::signal(SIGCHLD, SIG_IGN);  // holders are watched through their pidfds and need no wait
   ::signal(SIGPIPE, SIG_IGN);
   fathom::sandbox::zygote::serve();
+  for (int i = 2; i < argc; ++i)
+    fathom::sandbox::zygote::remove_groups_of_runtime(argv[i], argv[1]);
+  ::_exit(0);
 }

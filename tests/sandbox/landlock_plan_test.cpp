@@ -47,6 +47,22 @@ TEST_CASE("what is hidden inside a readable folder has no rule of Landlock", "[s
   CHECK(grants(plan, (root / "work/file").string(), LANDLOCK_ACCESS_FS_WRITE_FILE));
 }
 
+TEST_CASE("what is hidden inside the workspace has no rule of Landlock", "[sandbox]") {
+  const test::TempDir root;
+  root.write("work/secrets/key", "");
+  root.write("work/secrets/other", "");
+  root.write("work/src/file", "");
+  const std::string work = (root / "work").string();
+  policies::Policy policy;
+  policy.filesystem.grants = {{work + "/secrets/key", Access::hidden, ""}};
+  const LandlockPlan plan = container_plan(policy, work);
+  CHECK_FALSE(grants(plan, work + "/secrets/key", LANDLOCK_ACCESS_FS_READ_FILE));
+  CHECK_FALSE(grants(plan, work + "/secrets/key", LANDLOCK_ACCESS_FS_WRITE_FILE));
+  CHECK(grants(plan, work + "/secrets/other", LANDLOCK_ACCESS_FS_WRITE_FILE));
+  CHECK(grants(plan, work + "/src/new", LANDLOCK_ACCESS_FS_MAKE_REG));
+  CHECK_FALSE(grants(plan, work + "/secrets/new", LANDLOCK_ACCESS_FS_MAKE_REG));
+}
+
 TEST_CASE("Landlock alone grants no disk, no terminal of the user and no write to /proc",
           "[sandbox]") {
   const test::TempDir root;

@@ -4,6 +4,10 @@
 #include "tests/support/catch.hpp"
 #include "tests/support/skip.hpp"
 
+#include <boost/asio/bind_cancellation_slot.hpp>
+#include <boost/asio/cancellation_signal.hpp>
+#include <boost/asio/co_spawn.hpp>
+
 #include <sys/stat.h>
 
 #include <csignal>
@@ -193,6 +197,35 @@ TEST_CASE("the container rung holds writes, hides home, and sweeps the tree", "[
   CHECK(out_of(outcome) == "mine\n");
   CHECK(outcome.left_processes);
   CHECK_FALSE(outcome.weaker.empty());
+}
+
+TEST_CASE("a command that was cancelled is looked at like any other", "[sandbox]") {
+  SandboxFixture box({[](LauncherOptions& options) {
+    options.rung = Rung::container;
+    options.policy.filesystem.protected_names = {{".vscode/", policies::Protection::deny, "r"}};
+  }});
+  std::filesystem::create_directories(box.workspace() + "/.vscode");
+  std::ofstream(box.workspace() + "/.vscode/tasks.json") << "mine\n";
+  REQUIRE(box.open());
+  asio::cancellation_signal stop;
+  bool unwound = false;
+  Command command = shell_command("echo theirs > .vscode/tasks.json; echo written; sleep 1000");
+  command.on_output = [&](OutputStream, std::string_view) {
+    stop.emit(asio::cancellation_type::terminal);
+  };
+  asio::co_spawn(
+      box.io(),
+      [](Launcher& launcher, Command what) -> asio::awaitable<void> {
+        (void)co_await launcher.run(std::move(what));
+      }(box.launcher(), command),
+      asio::bind_cancellation_slot(stop.slot(), [&](std::exception_ptr error) {
+        unwound = static_cast<bool>(error);
+        box.io().stop();
+      }));
+  box.io().restart();
+  box.io().run();
+  CHECK(unwound);
+  CHECK(test::slurp(box.workspace() + "/.vscode/tasks.json") == "mine\n");
 }
 
 TEST_CASE("a write grant that does not exist is an error that names it", "[sandbox]") {

@@ -60,6 +60,12 @@ Result<> SandboxFixture::open() {
   return opened;
 }
 
+void SandboxFixture::reopen(const std::function<void(sandbox::LauncherOptions&)>& change) {
+  if (launcher_) run_to_end(launcher_->close());
+  launcher_.reset();
+  change(options_);
+}
+
 sandbox::Outcome SandboxFixture::run(sandbox::Command command) {
   if (!launcher_) {
     const Result<> opened = open();

@@ -37,6 +37,8 @@ class SandboxFixture {
 
   Result<> open();
   void close();
+  /// Ends the session; the next command opens another, after `change`.
+  void reopen(const std::function<void(sandbox::LauncherOptions&)>& change);
   [[nodiscard]] sandbox::Launcher& launcher() { return *launcher_; }
   [[nodiscard]] const sandbox::Refusal& refusal() const { return refusal_; }
   [[nodiscard]] std::string workspace() const { return (root_ / "work").string(); }
