@@ -1,5 +1,6 @@
 #include "sandbox/launcher.hpp"
 
+#include "policies/quantity.hpp"
 #include "runtime/async/offload.hpp"
 #include "sandbox/caches.hpp"
 #include "sandbox/environment.hpp"
@@ -81,10 +82,7 @@ std::string missing_text(const std::vector<GuaranteeState>& missing) {
 
 Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options,
                    asio::any_io_executor executor)
-    : zygote_(zygote),
-      clock_(clock),
-      options_(std::move(options)),
-      tasks_(std::move(executor)) {}
+    : zygote_(zygote), clock_(clock), options_(std::move(options)), tasks_(std::move(executor)) {}
 
 Launcher::~Launcher() = default;
 
@@ -280,14 +278,16 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   const GroupCounts now = groups_.counts();
   if (now.memory_kills > before.memory_kills) {
     outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
-                       "limits: {memory: …}", now.memory_kills - before.memory_kills});
+                       "limits: {memory: " + policies::format_size(2 * limits.memory_bytes) + "}",
+                       now.memory_kills - before.memory_kills});
     if (outcome.ending == Ending::signalled && outcome.signal == SIGKILL)
       outcome.classify(Ending::memory_limit, "memory limit of " +
                                                  std::to_string(limits.memory_bytes) +
                                                  " bytes, counted by the control group");
   }
   if (now.pids_refused > before.pids_refused)
-    outcome.add(Denial{"processes", std::to_string(limits.pids), "limits.pids", "limits: {pids: …}",
+    outcome.add(Denial{"processes", std::to_string(limits.pids), "limits.pids",
+                       "limits: {pids: " + std::to_string(2 * limits.pids) + "}",
                        now.pids_refused - before.pids_refused});
   for (const GuaranteeState& state : guarantees_)
     if (state.strength != policies::Strength::enforced)
