@@ -1,5 +1,6 @@
 #include "sandbox/launcher.hpp"
 
+#include "policies/quantity.hpp"
 #include "runtime/async/offload.hpp"
 #include "sandbox/caches.hpp"
 #include "sandbox/environment.hpp"
@@ -345,7 +346,8 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   const GroupCounts now = groups_.counts();
   if (now.memory_kills > before.memory_kills) {
     outcome.add(Denial{"memory", std::to_string(limits.memory_bytes) + " bytes", "limits.memory",
-                       "limits: {memory: …}", now.memory_kills - before.memory_kills});
+                       "limits: {memory: " + policies::format_size(2 * limits.memory_bytes) + "}",
+                       now.memory_kills - before.memory_kills});
     // Memory files are nobody's memory: the kernel may pick the sandbox's own init for them.
     if ((outcome.ending == Ending::signalled && outcome.signal == SIGKILL) ||
         outcome.ending == Ending::lost)
@@ -354,7 +356,8 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
                                                  " bytes, counted by the control group");
   }
   if (now.pids_refused > before.pids_refused)
-    outcome.add(Denial{"processes", std::to_string(limits.pids), "limits.pids", "limits: {pids: …}",
+    outcome.add(Denial{"processes", std::to_string(limits.pids), "limits.pids",
+                       "limits: {pids: " + std::to_string(2 * limits.pids) + "}",
                        now.pids_refused - before.pids_refused});
   for (const GuaranteeState& state : guarantees_)
     if (state.strength != policies::Strength::enforced)

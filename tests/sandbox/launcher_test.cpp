@@ -164,6 +164,8 @@ TEST_CASE("memory beyond the limit ends the command with that reason", "[sandbox
       {[](LauncherOptions& options) { options.policy.limits.memory_bytes = 64 << 20; }});
   const Outcome outcome = box.sh("exec dd if=/dev/zero of=/dev/null bs=300M count=1");
   CHECK(outcome.ending == Ending::memory_limit);
+  // A grant that can be asked for as it stands, where the kernel counted.
+  for (const Denial& denial : outcome.denials) CHECK(denial.grant == "limits: {memory: 128MiB}");
 }
 
 TEST_CASE("a disposable workspace takes edits and forgets them", "[sandbox]") {
