@@ -104,7 +104,8 @@ LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntr
   plan.handled_fs = landlock_fs_access(abi);
   const std::uint64_t write = plan.handled_fs & ~kNodes;
   const bool container = is_container(input.rung);
-  if (abi >= kLandlockScopeAbi) plan.scoped = kScopeSignal | (container ? kScopeAbstractUnix : 0);
+  if (abi >= kLandlockScopeAbi)
+    plan.scoped = kScopeSignal | (input.rung != Rung::full ? kScopeAbstractUnix : 0);
   if (container && abi >= kLandlockTcpAbi) plan.handled_network = kBindTcp | kConnectTcp;
 
   Grants grants(entries, plan);

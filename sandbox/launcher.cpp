@@ -39,7 +39,11 @@ bool has_broker(const Footing& footing) {
 FilterOptions filter_options(const policies::Policy& policy, const Footing& footing) {
   FilterOptions filter;
   filter.profile = policy.syscalls;
-  filter.unix_sockets = true;
+  // A path leads to any socket of the host where there are no mounts, an abstract name where there
+  // is no network of one's own: then a broker or Landlock's scope must stand in the way.
+  filter.unix_sockets =
+      footing.rung == Rung::full || has_broker(footing) ||
+      (footing.rung == Rung::no_network_ns && footing.landlock_abi >= kLandlockScopeAbi);
   filter.inet_stream = footing.rung == Rung::full || has_broker(footing);
   filter.inet_datagram = footing.rung == Rung::full;
   filter.netlink_route = true;
@@ -118,7 +122,12 @@ Launcher::Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options)
     : zygote_(zygote),
       clock_(clock),
       options_(std::move(options)),
-      fences_{options_.policy, {}, {}} {}
+      fences_{options_.policy, {}, {}} {
+  // Quarantine, journals and whole outputs of other runs are nobody's to read, wherever they lie.
+  if (!options_.state.empty())
+    options_.policy.filesystem.grants.push_back(
+        {options_.state.string(), policies::Access::hidden, "sandbox.state"});
+}
 
 Launcher::~Launcher() = default;
 
@@ -365,30 +374,18 @@ void Launcher::explain(Outcome& outcome, const GroupCounts& before) const {
   outcome.rung = footing_.rung;
 }
 
-// The cell of the next command, with what has come to be protected since the session began.
-asio::awaitable<Result<std::unique_ptr<Cell>>> Launcher::begin() {
-  if (!guard_) co_return take_cell();
-  MountRecipe extra;
-  auto before = [this] { return guard_->before(); };
-  if (options_.offload != nullptr) {
-    CO_TRY(extra, co_await offload(*options_.offload, before));
-  } else {
-    CO_TRY(extra, before());
-  }
-  if (extra.empty()) co_return take_cell();
-  co_return prepare_cell(&extra);
+// The cell of the next command, with what has come to be protected since the session began. The
+// guard is not handed to other threads: commands of one session share it.
+Result<std::unique_ptr<Cell>> Launcher::begin() {
+  if (!guard_) return take_cell();
+  const MountRecipe extra = TRY(guard_->before());
+  auto cell = extra.empty() ? take_cell() : prepare_cell(&extra);
+  if (!cell) guard_->abandon();
+  return cell;
 }
 
-asio::awaitable<void> Launcher::finish(Outcome& outcome) {
-  if (!guard_) co_return;
-  auto after = [this, &outcome]() -> Result<> {
-    guard_->after(outcome);
-    return {};
-  };
-  if (options_.offload != nullptr)
-    (void)co_await offload(*options_.offload, after);
-  else
-    (void)after();
+void Launcher::finish(Outcome& outcome) {
+  if (guard_) guard_->after(outcome);
 }
 
 // A hidden path is not there, so an open of it fails as any other: the words of the command say
@@ -406,7 +403,7 @@ void Launcher::name_reads(Outcome& outcome, const Command& command) const {
 }
 
 asio::awaitable<Outcome> Launcher::run_once(const Command& command) {
-  auto cell = co_await begin();
+  auto cell = begin();
   if (!cell) {
     Outcome outcome;
     outcome.end(Ending::lost, cell.error().message);
@@ -442,7 +439,7 @@ asio::awaitable<Outcome> Launcher::run_once(const Command& command) {
   add_connections(outcome, std::move(connections));
   explain(outcome, before);
   name_reads(outcome, command);
-  co_await finish(outcome);
+  finish(outcome);
   if (unwinding) std::rethrow_exception(unwinding);
   co_return outcome;
 }
@@ -460,6 +457,12 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
     if (opened) opened = co_await open_strongest();
     if (!opened) co_return outcome;
     guarantees_ = guarantees_of(footing_);
+    const auto missing = missing_guarantees(guarantees_, options_.policy.require);
+    if (!missing.empty()) {
+      co_await close();
+      outcome.classify(Ending::not_started, missing_text(missing));
+      co_return outcome;
+    }
     outcome = co_await run_once(command);
   }
   while (session_ && prepared_.size() < options_.prepared_cells) {

@@ -98,9 +98,9 @@ class Launcher {
   struct Attempt;
   asio::awaitable<Result<>> make_services();
   void take_egress(const EgressRecord& record);
-  asio::awaitable<Result<std::unique_ptr<Cell>>> begin();
+  Result<std::unique_ptr<Cell>> begin();
   asio::awaitable<Result<>> open_strongest();
-  asio::awaitable<void> finish(Outcome& outcome);
+  void finish(Outcome& outcome);
   asio::awaitable<Result<>> try_open(const Attempt& attempt);
   void make_groups(const Attempt& attempt);
   [[nodiscard]] std::vector<Attempt> attempts() const;

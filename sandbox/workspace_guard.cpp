@@ -69,7 +69,8 @@ Result<WorkspaceGuard> WorkspaceGuard::create(const policies::Policy& policy,
 }
 
 Result<MountRecipe> WorkspaceGuard::before() {
-  if (running_ == 0) TRY(tree_.refresh());
+  // What an audit could not finish must not be taken for good: the next one compares with the old.
+  if (running_ == 0 && !audit_owed_) TRY(tree_.refresh());
   ++running_;
   MountRecipe extra;
   if (fence_ == Fence::audit_only) return extra;
@@ -100,6 +101,7 @@ void WorkspaceGuard::after(Outcome& outcome) {
       tree_.audit(fence_ == Fence::audit_only ? std::vector<std::string>{} : pinned_);
   for (const Finding& finding : report.findings) outcome.repaired.push_back(line_of(finding));
   for (const Finding& finding : report.will_run_later) outcome.runs_later.push_back(finding.path);
+  audit_owed_ = !report.incomplete.empty();
   for (const std::string& what : report.incomplete) outcome.repaired.push_back(what);
 }
 

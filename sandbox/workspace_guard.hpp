@@ -16,7 +16,8 @@
 
 namespace fathom::sandbox {
 
-/// Blocks on the file system: on the agent thread use it through offload.
+/// Blocks on the file system, some milliseconds in a large workspace. One thread.
+/// TODO(perf): a thread of its own that takes turns.
 class WorkspaceGuard {
  public:
   /// Scans the workspace. `quarantine` is made when missing, private to this user.
@@ -29,6 +30,9 @@ class WorkspaceGuard {
   /// Before a command: what the host changed meanwhile is accepted, unless commands of this session
   /// are still running. Gives the mounts of what has appeared since the session began.
   Result<MountRecipe> before();
+
+  /// The command that before() was called for does not run after all.
+  void abandon() { --running_; }
 
   /// After a command: puts back or quarantines what it did to protected paths, and says so.
   void after(Outcome& outcome);
@@ -64,6 +68,7 @@ class WorkspaceGuard {
   Identities pinned_files_;          ///< what they stood on then
   Fence fence_ = Fence::mounts_and_audit;
   std::size_t running_ = 0;
+  bool audit_owed_ = false;  ///< the last audit was incomplete
 };
 
 }  // namespace fathom::sandbox

@@ -42,7 +42,7 @@ TEST_CASE("every ABI handles the rights that it brought and those before it") {
       CHECK(plan.handled_fs == kHandled.at(static_cast<std::size_t>(abi)));
       const bool container = rung == Rung::container || rung == Rung::container_old;
       CHECK(plan.handled_network == (container && abi >= 4 ? 3U : 0U));
-      const std::uint64_t scopes = container ? 3 : 2;
+      const std::uint64_t scopes = rung == Rung::full ? 2 : 3;
       CHECK(plan.scoped == (abi >= 6 ? scopes : 0U));
       CHECK(plan.ports.empty());
       for (const auto& [path, access] : plan.paths) {
