@@ -238,21 +238,16 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
 }
 
 // What does not depend on the rung: the scan of protected paths and the way out.
-asio::awaitable<Result<>> Launcher::make_services() {
-  tasks_.emplace(co_await asio::this_coro::executor);
+Result<> Launcher::make_services(const asio::any_io_executor& executor) {
+  tasks_.emplace(executor);
   if (options_.mode == Mode::direct && !options_.state.empty() &&
-      options_.policy.filesystem.workspace == policies::Access::write) {
-    auto create = [this] {
-      return WorkspaceGuard::create(options_.policy, options_.workspace,
-                                    options_.state / "quarantine");
-    };
-    CO_TRY(guard_, create());
-  }
+      options_.policy.filesystem.workspace == policies::Access::write)
+    guard_.emplace(TRY(WorkspaceGuard::create(options_.policy, options_.workspace,
+                                              options_.state / "quarantine")));
   EgressOptions egress = egress_options(options_.policy, options_.phase);
   egress.on_record = [this](const EgressRecord& record) { take_egress(record); };
-  CO_TRY(egress_,
-         EgressBroker::create(co_await asio::this_coro::executor, clock_, std::move(egress)));
-  co_return Result<>{};
+  egress_ = TRY(EgressBroker::create(executor, clock_, std::move(egress)));
+  return {};
 }
 
 void Launcher::take_egress(const EgressRecord& record) {
@@ -297,7 +292,7 @@ asio::awaitable<Result<std::unique_ptr<Launcher>>> Launcher::open(ZygoteProcess&
                                                                   LauncherOptions options,
                                                                   Refusal* refusal) {
   std::unique_ptr<Launcher> launcher(new Launcher(zygote, clock, std::move(options)));
-  Result<> opened = co_await launcher->make_services();
+  Result<> opened = launcher->make_services(co_await asio::this_coro::executor);
   if (opened) opened = co_await launcher->open_strongest();
   if (!opened) {
     opened = with_mode(launcher->options_.mode, std::move(opened));
@@ -453,7 +448,7 @@ asio::awaitable<Outcome> Launcher::run(Command command) {
     // the session is opened again without one: denials go unnamed, and no broker connects.
     may_listen_ = false;
     co_await close();
-    Result<> opened = co_await make_services();
+    Result<> opened = make_services(co_await asio::this_coro::executor);
     if (opened) opened = co_await open_strongest();
     if (!opened) co_return outcome;
     guarantees_ = guarantees_of(footing_);

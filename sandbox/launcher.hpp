@@ -96,7 +96,7 @@ class Launcher {
  private:
   Launcher(ZygoteProcess& zygote, Clock& clock, LauncherOptions options);
   struct Attempt;
-  asio::awaitable<Result<>> make_services();
+  Result<> make_services(const asio::any_io_executor& executor);
   void take_egress(const EgressRecord& record);
   Result<std::unique_ptr<Cell>> begin();
   asio::awaitable<Result<>> open_strongest();
