@@ -1,5 +1,6 @@
 // Rows of the probe list that take more than one process or a launcher of their own: daemons,
 // bombs, limits, refusals, two sandboxes beside each other.
+#include "runtime/base/file.hpp"
 #include "tests/sandbox/probes/probe_run.hpp"
 #include "tests/support/catch.hpp"
 
@@ -39,8 +40,8 @@ std::string token(std::string_view scenario) {
 int survivors(const std::string& argument) {
   int count = 0;
   for (const auto& entry : fs::directory_iterator("/proc")) {
-    std::ifstream file(entry.path() / "cmdline");
-    const std::string line{std::istreambuf_iterator<char>(file), {}};
+    // A process may end between its name and its words.
+    const std::string line = read_file(entry.path() / "cmdline", 1UL << 20).value_or("");
     if (line.contains(argument)) ++count;
   }
   return count;

@@ -1,5 +1,6 @@
 #include "tests/sandbox/session/live_box.hpp"
 
+#include "runtime/base/file.hpp"
 #include "sandbox/filter_cache.hpp"
 #include "tests/support/catch.hpp"
 
@@ -93,6 +94,8 @@ std::size_t open_descriptors() {
   return count;
 }
 
+constexpr std::size_t kWordsBytesMax = 1UL << 20;  // of one process
+
 std::vector<pid_t> processes_with(const std::string& mark) {
   std::vector<pid_t> found;
   std::error_code gone;
@@ -101,8 +104,8 @@ std::vector<pid_t> processes_with(const std::string& mark) {
     pid_t pid = 0;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), pid);
     if (error != std::errc() || end != name.data() + name.size()) continue;
-    std::ifstream in(entry.path() / "cmdline", std::ios::binary);
-    const std::string line{std::istreambuf_iterator<char>(in), {}};
+    // A process may end between its name and its words.
+    const std::string line = read_file(entry.path() / "cmdline", kWordsBytesMax).value_or("");
     for (std::size_t at = 0; at < line.size(); at = line.find('\0', at) + 1) {
       if (line.substr(at, line.find('\0', at) - at) == mark) found.push_back(pid);
       if (line.find('\0', at) == std::string::npos) break;
