@@ -43,15 +43,16 @@ void set_identity(const CompileInput& input, SessionPlan& plan) {
   }
 }
 
-bool has_namespaces(Rung rung) { return rung == Rung::full || rung == Rung::no_network_ns; }
-
 }  // namespace
 
 Result<SessionPlan> compile(const CompileInput& input, const LookAtPath& look) {
+  return compile(input, TRY(view_entries(input, look)));
+}
+
+Result<SessionPlan> compile(const CompileInput& input, const std::vector<ViewEntry>& entries) {
   SessionPlan plan;
   plan.groups = input.groups;
   plan.filters = input.filters;
-  const std::vector<ViewEntry> entries = TRY(view_entries(input, look));
   plan.landlock = landlock_plan(input, entries);
   if (!has_namespaces(input.rung)) return plan;
 

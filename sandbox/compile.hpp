@@ -53,6 +53,11 @@ struct CompileInput {
 
 Result<SessionPlan> compile(const CompileInput& input, const LookAtPath& look = look_at_path);
 
+struct ViewEntry;  // root_view.hpp
+
+/// The same for a caller that has the entries of the view already.
+Result<SessionPlan> compile(const CompileInput& input, const std::vector<ViewEntry>& entries);
+
 /// What a command of this session gets beside its argv: resource limits.
 std::vector<std::pair<int, std::uint64_t>> compile_limits(const policies::Limits& limits);
 

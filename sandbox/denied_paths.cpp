@@ -1,6 +1,7 @@
 #include "sandbox/denied_paths.hpp"
 
 #include "policies/decide.hpp"
+#include "policies/path_rules.hpp"
 #include "sandbox/target.hpp"
 
 #include <algorithm>
@@ -16,13 +17,14 @@ bool is_always_there(std::string_view path) {
       "/dev/null",   "/dev/zero", "/dev/full",   "/dev/random", "/dev/urandom", "/dev/tty",
       "/dev/stdout", "/dev/ptmx", "/dev/stderr", "/dev/stdin",  "/dev/console", "/proc"};
   if (std::ranges::find(kNames, path) != kNames.end()) return true;
-  return is_within(path, "/proc") || is_within(path, "/dev/pts") || is_within(path, "/dev/fd");
+  return policies::is_at_or_below(path, "/proc") || policies::is_at_or_below(path, "/dev/pts") ||
+         policies::is_at_or_below(path, "/dev/fd");
 }
 
 bool may_write(const FileFences& fences, const ViewEntry* entry, const std::string& path) {
-  const auto covers = [&](const std::string& pin) { return is_within(path, pin); };
+  const auto covers = [&](const std::string& pin) { return policies::is_at_or_below(path, pin); };
   if (std::ranges::any_of(fences.read_only, covers)) return false;
-  if (fences.private_folders && is_within(path, "/dev/shm")) return true;
+  if (fences.private_folders && policies::is_at_or_below(path, "/dev/shm")) return true;
   if (entry == nullptr) return false;
   if (entry->show == Show::private_folder) return fences.private_folders;
   return entry->show == Show::write;
@@ -92,7 +94,8 @@ std::vector<std::string> all_words(const std::vector<std::string>& argv) {
 const ViewEntry* entry_for(const std::vector<ViewEntry>& entries, std::string_view path) {
   const ViewEntry* best = nullptr;
   for (const ViewEntry& entry : entries)
-    if (is_within(path, entry.path) && (best == nullptr || entry.path.size() > best->path.size()))
+    if (policies::is_at_or_below(path, entry.path) &&
+        (best == nullptr || entry.path.size() > best->path.size()))
       best = &entry;
   return best;
 }

@@ -71,6 +71,8 @@ Result<Workspace> open_workspace(const std::string& path, const HostFacts& host)
   return Workspace{at.path, info.st_uid, info.st_gid};
 }
 
+bool has_namespaces(Rung rung) { return rung == Rung::full || rung == Rung::no_network_ns; }
+
 std::string_view name_of(Rung rung) {
   switch (rung) {
     case Rung::full:

@@ -57,5 +57,7 @@ struct Workspace {
 Result<Workspace> open_workspace(const std::string& path, const HostFacts& host);
 
 std::string_view name_of(Rung rung);
+/// Whether commands get namespaces of their own; else Landlock and seccomp are all there is.
+bool has_namespaces(Rung rung);
 
 }  // namespace fathom::sandbox

@@ -15,10 +15,6 @@ constexpr std::string_view kUserNamespaceFix =
     "seccomp=unconfined "
     "--security-opt apparmor=unconfined";
 
-bool has_namespaces(const Footing& footing) {
-  return footing.rung == Rung::full || footing.rung == Rung::no_network_ns;
-}
-
 std::string landlock_text(int abi) { return "Landlock ABI " + std::to_string(abi); }
 
 GuaranteeState enforced(Guarantee guarantee, std::string mechanism) {
@@ -26,7 +22,7 @@ GuaranteeState enforced(Guarantee guarantee, std::string mechanism) {
 }
 
 GuaranteeState fs_write(const Footing& footing) {
-  if (has_namespaces(footing))
+  if (has_namespaces(footing.rung))
     return enforced(Guarantee::fs_write,
                     footing.landlock_abi > 0
                         ? "read-only mounts and " + landlock_text(footing.landlock_abi)
@@ -44,13 +40,13 @@ GuaranteeState fs_write(const Footing& footing) {
 }
 
 GuaranteeState fs_read(const Footing& footing) {
-  if (has_namespaces(footing) && footing.root && footing.root_mode == RootMode::unmapped)
+  if (has_namespaces(footing.rung) && footing.root && footing.root_mode == RootMode::unmapped)
     return {Guarantee::fs_read, Strength::best_effort, "mounts",
             "runs as uid 0: files that only root may read are hidden by a list",
             "put the workspace on a file system with idmapped mounts (ext4, xfs, btrfs), or run "
             "Fathom as "
             "an ordinary user"};
-  if (has_namespaces(footing)) return enforced(Guarantee::fs_read, "mounts");
+  if (has_namespaces(footing.rung)) return enforced(Guarantee::fs_read, "mounts");
   if (footing.landlock_abi > 0)
     return enforced(Guarantee::fs_read, landlock_text(footing.landlock_abi));
   return {Guarantee::fs_read, Strength::none, "nothing", "neither user namespaces nor Landlock",
@@ -58,7 +54,7 @@ GuaranteeState fs_read(const Footing& footing) {
 }
 
 GuaranteeState protected_paths(const Footing& footing) {
-  if (has_namespaces(footing))
+  if (has_namespaces(footing.rung))
     return enforced(Guarantee::protected_paths,
                     "read-only mounts, and an audit after each command");
   return {Guarantee::protected_paths, Strength::best_effort, "detect and revert",
@@ -75,7 +71,7 @@ GuaranteeState network(const Footing& footing) {
 }
 
 GuaranteeState processes(const Footing& footing) {
-  if (has_namespaces(footing)) return enforced(Guarantee::processes, "process namespace");
+  if (has_namespaces(footing.rung)) return enforced(Guarantee::processes, "process namespace");
   if (footing.landlock_abi >= kLandlockScopeAbi)
     return {Guarantee::processes, Strength::best_effort, "Landlock scope, no ptrace",
             "processes of this user can be listed", std::string(kUserNamespaceFix)};
@@ -84,7 +80,7 @@ GuaranteeState processes(const Footing& footing) {
 }
 
 GuaranteeState tree_kill(const Footing& footing) {
-  if (has_namespaces(footing)) return enforced(Guarantee::tree_kill, "process namespace");
+  if (has_namespaces(footing.rung)) return enforced(Guarantee::tree_kill, "process namespace");
   return {Guarantee::tree_kill, Strength::best_effort, "subreaper and sweep",
           "a tree that forks faster than it is swept can outlive its command for a while",
           std::string(kUserNamespaceFix)};

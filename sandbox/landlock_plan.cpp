@@ -1,5 +1,7 @@
 #include "sandbox/landlock_plan.hpp"
 
+#include "policies/path_rules.hpp"
+
 #include <dirent.h>
 #include <linux/landlock.h>
 
@@ -29,8 +31,6 @@ constexpr std::size_t kSiblingsMax = 4096;  // names listed beside a hidden path
 constexpr std::string_view kDevices = "/dev";
 constexpr std::initializer_list<const char*> kDevicesShown = {
     "/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/ptmx"};
-
-bool is_container(Rung rung) { return rung == Rung::container || rung == Rung::container_old; }
 
 std::vector<std::string> names_in(const std::string& folder) {
   const std::unique_ptr<DIR, int (*)(DIR*)> dir(::opendir(folder.c_str()), &::closedir);
@@ -71,9 +71,9 @@ class Grants {
            (entry.show == Show::private_folder && entry.name == "home");
   }
   [[nodiscard]] bool hides_below(const std::string& folder) const {
-    return is_within(kDevices, folder) ||
+    return policies::is_at_or_below(kDevices, folder) ||
            std::ranges::any_of(entries_, [&](const ViewEntry& entry) {
-             return hides(entry) && is_within(entry.path, folder);
+             return hides(entry) && policies::is_at_or_below(entry.path, folder);
            });
   }
   [[nodiscard]] bool is_hidden(const std::string& path) const {
@@ -103,7 +103,7 @@ LandlockPlan landlock_plan(const CompileInput& input, const std::vector<ViewEntr
   if (abi <= 0) return plan;
   plan.handled_fs = landlock_fs_access(abi);
   const std::uint64_t write = plan.handled_fs & ~kNodes;
-  const bool container = is_container(input.rung);
+  const bool container = !has_namespaces(input.rung);
   if (abi >= kLandlockScopeAbi)
     plan.scoped = kScopeSignal | (input.rung != Rung::full ? kScopeAbstractUnix : 0);
   if (container && abi >= kLandlockTcpAbi) plan.handled_network = kBindTcp | kConnectTcp;

@@ -49,7 +49,7 @@ FilterOptions filter_options(const policies::Policy& policy, const Footing& foot
   filter.netlink_route = true;
   // Whatever id they run under, their files are left to root or to the workspace's owner.
   filter.refuse_setuid_bits = footing.root;
-  filter.limit_others = footing.rung == Rung::full || footing.rung == Rung::no_network_ns;
+  filter.limit_others = has_namespaces(footing.rung);
   filter.notify = {
       .write_opens = footing.listener, .connect = has_broker(footing), .refused = footing.listener};
   return filter;
@@ -186,7 +186,7 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   footing_.landlock_abi = options_.host.landlock_abi;
   footing_.memory = groups_.memory();
   footing_.pids = groups_.pids();
-  const bool namespaces = attempt.rung == Rung::full || attempt.rung == Rung::no_network_ns;
+  const bool namespaces = has_namespaces(attempt.rung);
   footing_.listener = may_listen_;
   const bool counted = !footing_.root || attempt.root_mode != RootMode::unmapped;
   if (footing_.pids == LimitBy::nothing && namespaces && counted)
@@ -212,8 +212,8 @@ asio::awaitable<Result<>> Launcher::try_open(const Attempt& attempt) {
   if (!namespaces) CO_TRY_VOID(make_scratch());
   input.scratch = scratch_.path();
   const auto look = [this](const std::string& path) { return look_once(path); };
-  CO_TRY(plan_, compile(input, look));
   CO_TRY(fences_.entries, view_entries(input, look));
+  CO_TRY(plan_, compile(input, fences_.entries));
   fences_.read_only = input.pins.read_only;
   fences_.private_folders = namespaces;
   scratch_.link_home(options_.host.home, fences_.entries);

@@ -1,9 +1,9 @@
 #include "sandbox/prober.hpp"
 
 #include "runtime/base/file.hpp"
+#include "sandbox/filter_cache.hpp"
 #include "sandbox/landlock_plan.hpp"
 #include "sandbox/run_command.hpp"
-#include "sandbox/seccomp_filter.hpp"
 
 #include <boost/asio/this_coro.hpp>
 
@@ -30,13 +30,6 @@ constexpr std::array<std::string_view, 8> kCheckNames = {
     "processes are not limited",     "processes outside can be signalled",
     "loopback does not carry",       "a route leads outside"};
 
-bool has_namespaces(Rung rung) { return rung == Rung::full || rung == Rung::no_network_ns; }
-
-template <class T>
-std::string bytes_of(const std::vector<T>& values) {
-  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T)};
-}
-
 // Waits for the runtime at getpgid(2) and allows everything else.
 std::string notify_filter() {
   const std::vector<sock_filter> program = {
@@ -44,7 +37,7 @@ std::string notify_filter() {
       BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getpgid, 0, 1),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_USER_NOTIF),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)};
-  return bytes_of(program);
+  return {reinterpret_cast<const char*>(program.data()), program.size() * sizeof(program[0])};
 }
 
 class NotifyAnswer final : public CommandWatch {
@@ -66,6 +59,7 @@ struct Trial {
   const HostFacts& host;
   std::filesystem::path scratch;
   ControlGroups& groups;
+  FilterCache& filters;  ///< the rungs share few filters, and one takes as long as a trial
 };
 
 std::uint32_t checks_for(const RungProbe& probe, const Trial& trial) {
@@ -85,12 +79,11 @@ Result<SessionPlan> plan_for(const RungProbe& probe, const Trial& trial,
   FilterOptions filter;
   filter.unix_sockets = filter.netlink_route = true;
   filter.inet_stream = filter.inet_datagram = probe.rung == Rung::full;
-  const auto program = TRY(build_filter(filter));
   CompileInput input{policy, trial.host, workspace};
   input.rung = probe.rung;
   input.root_mode = probe.root_mode;
   input.groups = trial.groups.folders();
-  input.filters = {bytes_of(program), notify_filter()};
+  input.filters = {TRY(trial.filters.bytes(filter)), notify_filter()};
   SessionPlan plan = TRY(compile(input));
   // A folder that the mounts leave writable, so that only Landlock can deny it.
   std::erase_if(plan.landlock.paths, [](const auto& rule) { return rule.first == "/tmp"; });
@@ -222,11 +215,11 @@ asio::awaitable<ProbeReport> probe(ZygoteProcess& zygote, Clock& clock, HostFact
   policies::Limits limits;
   limits.pids = kProbePids;
   const GroupParents parents = find_group_parents();
-  sweep_stale_groups(parents);
+  FilterCache filters;
   for (RungProbe& rung : report.rungs) {
     ControlGroups groups =
         ControlGroups::create(parents, limits, new_group_name(), GroupLimits::memory_and_pids);
-    const Trial trial{zygote, clock, host, scratch, groups};
+    const Trial trial{zygote, clock, host, scratch, groups, filters};
     co_await try_rung(trial, rung, report);
     if (rung.works && report.memory == LimitBy::polling) report.memory = groups.memory();
     if (rung.works && report.pids == LimitBy::nothing) report.pids = groups.pids();

@@ -1,5 +1,7 @@
 #include "sandbox/root_view.hpp"
 
+#include "policies/path_rules.hpp"
+
 #include <linux/mount.h>
 
 #include <algorithm>
@@ -43,7 +45,8 @@ struct Surroundings {
       : around(entries.size(), nullptr), absent(entries.size(), false) {
     for (std::size_t i = 0; i < entries.size(); ++i) {
       for (std::size_t j = i; j-- > 0 && around[i] == nullptr;)
-        if (!absent[j] && is_within(entries[i].path, entries[j].path)) around[i] = &entries[j];
+        if (!absent[j] && policies::is_at_or_below(entries[i].path, entries[j].path))
+          around[i] = &entries[j];
       absent[i] =
           entries[i].show == Show::hidden && around[i] != nullptr && starts_empty(*around[i]);
     }
@@ -256,7 +259,7 @@ class Builder {
     const std::string& at = input_.host.resolv_conf;
     if (at.empty()) return;
     for (const ViewEntry& entry : entries_) {
-      if (entry.show != Show::private_folder || !is_within(at, entry.path)) continue;
+      if (entry.show != Show::private_folder || !policies::is_at_or_below(at, entry.path)) continue;
       out_.mounts.mkdirs(at.substr(0, at.find_last_of('/')), 0755);
       out_.mounts.file(at, "", 0644);
     }
@@ -325,11 +328,6 @@ void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) 
 
 }  // namespace
 
-bool is_within(std::string_view path, std::string_view folder) {
-  if (folder == "/") return true;
-  return path.starts_with(folder) && (path.size() == folder.size() || path[folder.size()] == '/');
-}
-
 Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const LookAtPath& look) {
   std::vector<ViewEntry> entries;
   const auto add = [&](const std::string& path, Show show, std::string name) {
@@ -355,7 +353,7 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   }
   for (const std::string& path : input.policy.network.unix_sockets) add(path, Show::read, "");
   for (const std::string& path : input.pins.writable) add(path, Show::write, "");
-  const bool mounts = input.rung == Rung::full || input.rung == Rung::no_network_ns;
+  const bool mounts = has_namespaces(input.rung);
   if (mounts)  // without mounts an overlay's path would be the host's own
     for (const OverlayPlan& overlay : input.overlays)
       entries.push_back({overlay.path, Show::write, PathType::folder, ""});

@@ -42,7 +42,4 @@ Result<RootView> build_root_view(const CompileInput& input, const std::vector<Vi
 /// Self binds and read-only covers, outermost first.
 void add_pins(const Pins& pins, MountRecipe& mounts);
 
-/// True when `path` is `folder` or below it.
-bool is_within(std::string_view path, std::string_view folder);
-
 }  // namespace fathom::sandbox

@@ -1,5 +1,6 @@
 #include "sandbox/scratch_folder.hpp"
 
+#include "policies/path_rules.hpp"
 #include "runtime/base/file.hpp"
 #include "sandbox/control_groups.hpp"
 
@@ -56,7 +57,8 @@ void ScratchFolder::link_home(const std::string& old_home,
   std::error_code ignored;  // a link that is not there is a setting that is not found
   for (const ViewEntry& entry : entries) {
     const bool shown = entry.show == Show::read || entry.show == Show::write;
-    if (!shown || entry.path == old_home || !is_within(entry.path, old_home)) continue;
+    if (!shown || entry.path == old_home || !policies::is_at_or_below(entry.path, old_home))
+      continue;
     const fs::path link = home() + entry.path.substr(old_home.size());
     fs::create_directories(link.parent_path(), ignored);
     fs::create_symlink(entry.path, link, ignored);

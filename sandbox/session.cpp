@@ -93,7 +93,6 @@ Result<> Cell::launch(const LaunchPlan& plan, const std::array<int, 3>& stdio) {
   wire::Launch head;
   head.flags = (plan.terminal ? wire::kLaunchTerminal : 0U) |
                (plan.self_check ? wire::kLaunchSelfCheck : 0U);
-  head.body_bytes = static_cast<std::uint32_t>(body.size());
   if (body.size() > wire::kPlanBytesMax)
     return fail(ErrorCode::too_large,
                 "launch: arguments and environment have more than 8 MiB: pass them in a file");
@@ -182,7 +181,6 @@ Result<std::unique_ptr<Cell>> Session::prepare(const MountRecipe* extra, CellFil
   if (extra != nullptr && !extra->empty()) {
     const std::string plan = extra->encode();
     memory = TRY(sealed_memory("fathom-mounts", plan));
-    request.plan_bytes = static_cast<std::uint32_t>(plan.size());
     fds.push_back(memory.get());
   }
   TRY(send_with_descriptors(socket_.native_handle(), bytes_of(request), fds));

@@ -1,5 +1,6 @@
 #include "sandbox/transaction.hpp"
 
+#include "policies/path_rules.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/text.hpp"
 #include "sandbox/remove_tree.hpp"
@@ -59,8 +60,9 @@ Error unknown(std::string_view id) {
 bool is_named(const Change& change, const std::vector<std::string>& paths) {
   return paths.empty() || std::ranges::any_of(paths, [&](const std::string& path) {
            const bool above = change.type == FileType::directory &&
-                              change.kind != ChangeKind::deleted && is_within(path, change.path);
-           return above || is_within(change.path, path);
+                              change.kind != ChangeKind::deleted &&
+                              policies::is_at_or_below(path, change.path);
+           return above || policies::is_at_or_below(change.path, path);
          });
 }
 
@@ -84,7 +86,7 @@ Result<Transaction> Transaction::begin(const std::filesystem::path& state,
                                        const Workspace& workspace) {
   std::error_code ignored;
   const std::filesystem::path root = std::filesystem::weakly_canonical(state, ignored);
-  if (is_within(root.string(), workspace.root))
+  if (policies::is_at_or_below(root.string(), workspace.root))
     return fail(ErrorCode::usage, "transaction: the state folder " + root.string() +
                                       " lies in the workspace: set XDG_STATE_HOME elsewhere");
   TransactionRecord record;

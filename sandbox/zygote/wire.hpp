@@ -69,8 +69,6 @@ enum class Kind : std::uint32_t {
   notify,
   failed,
   exited,
-  probe,
-  probed,
 };
 
 /// runtime → zygote. Descriptors: plan memfd, the zygote's end of the session socket.
@@ -95,11 +93,10 @@ struct SessionReady {
   std::uint32_t detail = 0;
 };
 
-/// runtime → holder. Descriptor: the init's end of the cell socket; then, when `plan_bytes` is not
-/// 0, a memfd with mount operations for this command alone.
+/// runtime → holder. Descriptors: the init's end of the cell socket; then, if any, a memfd with
+/// mount operations for this command alone.
 struct Prepare {
   Kind kind = Kind::prepare;
-  std::uint32_t plan_bytes = 0;
   std::uint32_t filter = 0;  ///< index of the session's filter
   std::uint32_t notify = 0;  ///< 1: the filter has user-notify actions, send its listener back
 };
@@ -138,7 +135,6 @@ struct Launch {
   Kind kind = Kind::launch;
   std::uint32_t flags = 0;
   std::uint32_t filter = 0;  ///< index of the session's filter
-  std::uint32_t body_bytes = 0;
 };
 
 /// child → runtime. Descriptor: the seccomp listener, or the terminal's master side.

@@ -1,6 +1,7 @@
 // Which rules stand for a policy where Landlock is all there is between a command and the files.
 #include "sandbox/landlock_plan.hpp"
 
+#include "policies/path_rules.hpp"
 #include "sandbox/root_view.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -28,7 +29,7 @@ LandlockPlan container_plan(const policies::Policy& policy, const std::string& w
 
 bool grants(const LandlockPlan& plan, std::string_view path, std::uint64_t access) {
   return std::ranges::any_of(plan.paths, [&](const auto& rule) {
-    return is_within(path, rule.first) && (rule.second & access) == access;
+    return policies::is_at_or_below(path, rule.first) && (rule.second & access) == access;
   });
 }
 

@@ -2,6 +2,7 @@
 // what must hold of every plan whatever the policy says.
 #include "sandbox/compile.hpp"
 
+#include "policies/path_rules.hpp"
 #include "policies/policy_load.hpp"
 #include "policies/shipped.hpp"
 #include "sandbox/caches.hpp"
@@ -217,7 +218,7 @@ Shown shown_at(const MountRecipe& recipe, const std::string& path) {
   // A later mount on a folder around a path covers what was mounted in it before.
   Shown top;
   for (const Shown& shown : attached)
-    if (is_within(path, shown.at)) top = shown;
+    if (policies::is_at_or_below(path, shown.at)) top = shown;
   return top;
 }
 
@@ -234,7 +235,8 @@ bool is_private(const std::string& from) {
 const ViewEntry* deciding(const std::vector<ViewEntry>& entries, const std::string& path) {
   const ViewEntry* found = nullptr;
   for (const ViewEntry& entry : entries)
-    if (is_within(path, entry.path) && (found == nullptr || entry.path.size() > found->path.size()))
+    if (policies::is_at_or_below(path, entry.path) &&
+        (found == nullptr || entry.path.size() > found->path.size()))
       found = &entry;
   return found;
 }
@@ -289,14 +291,15 @@ TEST_CASE("nothing is created outside of private folders and covers, whatever th
     for (const MountStep& step : plan.mounts.steps()) {
       const bool creates = step.op == wire::MountOp::mkdirs || step.op == wire::MountOp::file ||
                            step.op == wire::MountOp::symlink;
-      if (creates && !is_within(step.path, "/dev")) {
+      if (creates && !policies::is_at_or_below(step.path, "/dev")) {
         // Replays what stands by then: the place must lie in a mount of our own.
         std::map<std::uint32_t, std::string> held;
         std::string around;
         for (const MountStep& earlier : done) {
           if (earlier.op == wire::MountOp::clone) held[earlier.slot] = earlier.path;
           if (earlier.op == wire::MountOp::given) held[earlier.slot] = "given";
-          if (earlier.op == wire::MountOp::attach && is_within(step.path, earlier.path))
+          if (earlier.op == wire::MountOp::attach &&
+              policies::is_at_or_below(step.path, earlier.path))
             around = held[earlier.slot];
         }
         INFO("round " << round << " creates " << step.path << " in " << around);
@@ -322,7 +325,7 @@ TEST_CASE("the whole root is made read-only before anything is shown, and held t
              step->op == wire::MountOp::restrict_slot));
     // What is cloned afterwards is our own, or what a pin covers on itself.
     for (auto step = all; step != steps.end(); ++step)
-      if (step->op == wire::MountOp::clone) CHECK(is_within(step->path, "/dev"));
+      if (step->op == wire::MountOp::clone) CHECK(policies::is_at_or_below(step->path, "/dev"));
   }
 }
 
