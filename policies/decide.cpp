@@ -108,6 +108,31 @@ Decision decide_write(const Filesystem& filesystem, const std::string& path) {
   return denied(grant.rule, shown(path) + " " + why, path_grant("write", path));
 }
 
+// Where the workspace may be written, the sandbox opens a git directory that belongs to it as well,
+// in a home that is otherwise hidden too (WorkspaceGuard, root_view.cpp). What the policy says of a
+// path in it by name holds there too; here it holds for the whole, as the git tool cannot leave a
+// part out. Where the workspace may only be read, so may its git directory: without it the git tool
+// had nothing to say of a linked worktree.
+Decision decide_git(const Filesystem& filesystem, const request::UseGit& use) {
+  if (auto fixed = fixed_path_rule(use.path)) return *std::move(fixed);
+  const Access wanted = use.writes ? Access::write : Access::read;
+  const std::string_view access = use.writes ? "write" : "read";
+  for (const PathGrant& grant : filesystem.grants)
+    if (is_at_or_below(grant.path, use.path) && grant.access < wanted)
+      return denied(grant.rule,
+                    "the workspace's git directory " + shown(use.path) +
+                        (grant.access == Access::hidden ? " is or holds what is hidden: "
+                                                        : " is or holds what may only be read: ") +
+                        shown(grant.path),
+                    path_grant(access, grant.path));
+  if (filesystem.workspace >= wanted) return allowed("filesystem.workspace");
+  return denied("filesystem.workspace",
+                "the workspace may only be read, and so may its git "
+                "directory " +
+                    shown(use.path),
+                "filesystem: {workspace: write}");
+}
+
 // --- network ---
 
 std::string host_grant(const Host& host, std::uint16_t port) {
@@ -212,6 +237,9 @@ std::string_view escalation_of(const Request& request) {
     std::string_view operator()(const request::Exec&) const { return "exec"; }
     std::string_view operator()(const request::ReadPath&) const { return "fs_read"; }
     std::string_view operator()(const request::WritePath&) const { return "fs_write"; }
+    std::string_view operator()(const request::UseGit& use) const {
+      return use.writes ? "fs_write" : "fs_read";
+    }
     std::string_view operator()(const request::Connect&) const { return "network"; }
     std::string_view operator()(const request::UseSecret&) const { return "secret"; }
   };
@@ -229,6 +257,9 @@ Decision decide(const Policy& policy, const Request& request) {
     }
     Decision operator()(const request::WritePath& write) const {
       return decide_write(policy.filesystem, write.path);
+    }
+    Decision operator()(const request::UseGit& use) const {
+      return decide_git(policy.filesystem, use);
     }
     Decision operator()(const request::Connect& connect) const {
       return decide_connect(policy.network, connect);

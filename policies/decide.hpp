@@ -34,6 +34,13 @@ struct WritePath {
   std::string path;  ///< absolute, links resolved by the caller
 };
 
+/// Work with a git directory that lies outside the workspace and belongs to it: a linked worktree's
+/// or a submodule's (sandbox/git_links.hpp says when it does). Never for one that only is named.
+struct UseGit {
+  std::string path;  ///< of the git directory, absolute, links resolved by the caller
+  bool writes = false;
+};
+
 /// Connect to a host by name or address.
 struct Connect {
   std::string host;
@@ -47,8 +54,8 @@ struct UseSecret {
 
 }  // namespace request
 
-using Request = std::variant<request::Exec, request::ReadPath, request::WritePath, request::Connect,
-                             request::UseSecret>;
+using Request = std::variant<request::Exec, request::ReadPath, request::WritePath, request::UseGit,
+                             request::Connect, request::UseSecret>;
 
 struct Decision {
   Verdict verdict = Verdict::deny;

@@ -27,9 +27,10 @@ enum class Guarantee : std::uint8_t {
   tree_kill,        ///< nothing that the command started outlives it
   memory,           ///< the memory limit holds
   pids,             ///< the limit of processes and threads holds
+  cpu,              ///< the limit of processor time holds, where one is set
   syscalls,         ///< system calls outside the reviewed table are refused
 };
-inline constexpr std::size_t kGuarantees = 9;
+inline constexpr std::size_t kGuarantees = 10;
 
 /// How firmly a guarantee is held. Ordered: a `require` names the least that will do.
 enum class Strength : std::uint8_t {
@@ -206,8 +207,8 @@ struct Policy {
 
 /// What documents, reports and scripts call the values; the order is that of the enumerations.
 inline constexpr std::array<std::string_view, kGuarantees> kGuaranteeNames = {
-    "fs_write", "fs_read", "protected_paths", "network", "processes", "tree_kill",
-    "memory",   "pids",    "syscalls"};
+    "fs_write", "fs_read", "protected_paths", "network", "processes", "tree_kill", "memory",
+    "pids",     "cpu",     "syscalls"};
 inline constexpr std::array<std::string_view, 3> kStrengthNames = {"none", "best_effort",
                                                                    "enforced"};
 inline constexpr std::array<std::string_view, 3> kAccessNames = {"hidden", "read", "write"};

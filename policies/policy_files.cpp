@@ -47,12 +47,22 @@ class Loader {
   Loader(LoadContext context, std::vector<Pin> pins)
       : context_(std::move(context)), pins_(std::move(pins)), merge_(context_) {}
 
-  Result<> add_shipped(std::string_view name) {
+  Result<> add_shipped(std::string_view name, Layer layer = Layer::built_in,
+                       Trust trust = Trust::full) {
     const std::string_view text = shipped_policy(name);
     ENSURE(!text.empty(), "only names of the shipped documents come here");
     const std::string prefix = name == "default" ? "" : std::string(name) + ":";
-    return add({std::string(name) + ".yaml", std::string(text)}, Layer::built_in, prefix,
-               Trust::full);
+    return add({std::string(name) + ".yaml", std::string(text)}, layer, prefix, trust);
+  }
+
+  /// What the command line or a sub-agent asks for.
+  Result<> add_named(const std::string& name, Trust trust) {
+    const auto asked = TRY(read_if_there(name));
+    if (!asked)
+      return fail(ErrorCode::not_found,
+                  "policy '" + to_printable(name) +
+                      "': no such file, and no shipped policy (default, readonly, ci-repair)");
+    return add_file(*asked, Layer::command_line, trust);
   }
 
   /// In the workspace, only a pinned document may widen.
@@ -116,13 +126,12 @@ Result<EffectivePolicy> load_effective_policy(const PolicyRequest& request, cons
       std::filesystem::path(context.workspace) / ".fathom" / "policy.yaml";
   if (const auto document = TRY(read_if_there(project)))
     TRY(loader.add_file(*document, Layer::project, Trust::full));
-  if (!shipped) {
-    const auto asked = TRY(read_if_there(request.policy));
-    if (!asked)
-      return fail(ErrorCode::not_found,
-                  "policy '" + to_printable(request.policy) +
-                      "': no such file, and no shipped policy (default, readonly, ci-repair)");
-    TRY(loader.add_file(*asked, Layer::command_line, Trust::full));
+  if (!shipped) TRY(loader.add_named(request.policy, Trust::full));
+  for (const std::string& name : request.narrowed_by) {
+    if (shipped_policy(name).empty())
+      TRY(loader.add_named(name, Trust::narrow_only));
+    else
+      TRY(loader.add_shipped(name, Layer::command_line, Trust::narrow_only));
   }
   return std::move(loader).finish();
 }

@@ -4,6 +4,7 @@
 //   user          ~/.config/fathom/policy.yaml
 //   project       WORKSPACE/.fathom/policy.yaml
 //   command line  the file that was asked for
+//   narrowing     what a sub-agent's document asks for: narrows only
 //
 // What lies in the workspace narrows only, whichever layer it is, unless pinned. When a shipped
 // document other than default was asked for, the user's own layer narrows only too: `readonly`
@@ -16,6 +17,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 namespace fathom::policies {
 
@@ -24,6 +26,9 @@ struct PolicyRequest {
   /// Name of a shipped document or path of a file; empty is "default". A name that is both is the
   /// shipped one: write ./NAME for the file.
   std::string policy;
+  /// Further ones, named alike, that can take away from it and add nothing: those of sub-agents,
+  /// the outermost first.
+  std::vector<std::string> narrowed_by = {};
 };
 
 /// Reads what there is, merges it, and says where each value comes from. HOME must be absolute.

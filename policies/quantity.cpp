@@ -1,6 +1,7 @@
 #include "policies/quantity.hpp"
 
 #include <array>
+#include <charconv>
 #include <span>
 
 namespace fathom::policies {
@@ -48,6 +49,27 @@ std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t 
     value = value * 10 + digit;
   }
   return value;
+}
+
+std::optional<double> parse_decimal_fraction(std::string_view text) {
+  const std::size_t point = text.find('.');
+  if (!parse_decimal(text.substr(0, point), kDecimalWholeMax)) return std::nullopt;
+  if (point != std::string_view::npos) {
+    const std::string_view places = text.substr(point + 1);
+    const bool digits = places.find_first_not_of("0123456789") == std::string_view::npos;
+    if (!digits || places.empty() || places.size() > kDecimalPlacesMax) return std::nullopt;
+  }
+  double value = 0;
+  // Not strtod: it reads a comma where the locale says so.
+  std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
+  return value;
+}
+
+std::string format_decimal_fraction(double value) {
+  constexpr std::size_t kBytesMax = 32;
+  std::array<char, kBytesMax> text{};
+  const auto end = std::to_chars(text.begin(), text.end(), value, std::chars_format::fixed);
+  return {text.begin(), end.ptr};
 }
 
 std::optional<std::uint64_t> parse_size(std::string_view text) {

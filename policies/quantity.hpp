@@ -26,4 +26,12 @@ std::string format_duration(std::chrono::milliseconds duration);
 /// Decimal digits without sign or leading zero; nothing beyond `max`.
 std::optional<std::uint64_t> parse_decimal(std::string_view text, std::uint64_t max);
 
+constexpr std::size_t kDecimalPlacesMax = 6;
+constexpr std::uint64_t kDecimalWholeMax = 1'000'000'000;
+
+/// "0.85" or "12": as parse_decimal() and, behind a point, 1 to kDecimalPlacesMax digits.
+std::optional<double> parse_decimal_fraction(std::string_view text);
+/// The shortest form that parse_decimal_fraction() reads back, of a value that it gave.
+std::string format_decimal_fraction(double value);
+
 }  // namespace fathom::policies

@@ -94,6 +94,15 @@ Result<std::uint64_t> YamlValue::integer(std::uint64_t min, std::uint64_t max) c
   return *value;
 }
 
+Result<double> YamlValue::decimal(double min, double max) const {
+  const std::string_view text = TRY(word("a number"));
+  const auto value = node_->quoted ? std::nullopt : parse_decimal_fraction(text);
+  if (!value || *value < min || *value > max)
+    return fail(error(shown(text) + " is no number that fits " +
+                      range_text(format_decimal_fraction(min), format_decimal_fraction(max))));
+  return *value;
+}
+
 Result<std::uint64_t> YamlValue::size(std::uint64_t min, std::uint64_t max) const {
   const std::string_view text = TRY(word("a size"));
   const auto value = parse_size(text);
@@ -110,6 +119,15 @@ Result<std::chrono::milliseconds> YamlValue::duration() const {
   if (!value || value->count() == 0)
     return fail(error(shown(text) + " is no duration (write it as 10m, 90s, 250ms or 2h)"));
   return *value;
+}
+
+Result<std::chrono::milliseconds> YamlValue::duration(std::chrono::milliseconds min,
+                                                      std::chrono::milliseconds max) const {
+  const std::chrono::milliseconds value = TRY(duration());
+  if (value < min || value > max)
+    return fail(error(shown(node_->text) + " is out of range " +
+                      range_text(format_duration(min), format_duration(max))));
+  return value;
 }
 
 Result<std::size_t> YamlValue::choice(std::span<const std::string_view> names) const {

@@ -29,6 +29,8 @@ class YamlValue {
       : file_(file), node_(&node), path_(std::move(path)) {}
 
   [[nodiscard]] Place at() const { return node_->at; }
+  /// For what is carried on as it was written.
+  [[nodiscard]] const YamlNode& node() const { return *node_; }
   /// "filesystem.read[2]"; empty for the document itself.
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] bool is_mapping() const { return node_->kind == YamlNode::Kind::mapping; }
@@ -40,8 +42,12 @@ class YamlValue {
   [[nodiscard]] Result<std::string> any_text(std::size_t bytes_max = kYamlTextBytesMax) const;
   [[nodiscard]] Result<bool> boolean() const;
   [[nodiscard]] Result<std::uint64_t> integer(std::uint64_t min, std::uint64_t max) const;
+  /// 0.85 or 12: no sign, no exponent, at most kDecimalPlacesMax digits behind the point.
+  [[nodiscard]] Result<double> decimal(double min, double max) const;
   [[nodiscard]] Result<std::uint64_t> size(std::uint64_t min, std::uint64_t max) const;
   [[nodiscard]] Result<std::chrono::milliseconds> duration() const;
+  [[nodiscard]] Result<std::chrono::milliseconds> duration(std::chrono::milliseconds min,
+                                                           std::chrono::milliseconds max) const;
   /// The index of the word in `names`.
   [[nodiscard]] Result<std::size_t> choice(std::span<const std::string_view> names) const;
   /// The elements of a list.

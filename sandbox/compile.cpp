@@ -6,6 +6,8 @@
 #include <linux/sched.h>
 #include <sys/resource.h>
 
+#include <algorithm>
+
 namespace fathom::sandbox {
 namespace {
 
@@ -56,8 +58,11 @@ Result<SessionPlan> compile(const CompileInput& input, const std::vector<ViewEnt
   plan.landlock = landlock_plan(input, entries);
   if (!has_namespaces(input.rung)) return plan;
 
-  plan.namespaces =
-      CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS | CLONE_NEWCGROUP;
+  // No cgroup namespace. The host's /sys/fs/cgroup is shown either way, so it would hide nothing,
+  // but its root is where the holder is cloned, and the session's groups are elsewhere: mounts of
+  // the hierarchies would have the root "/../..", on which runtimes that look for their limits fail
+  // (JDK 17: a NullPointerException in CgroupUtil) or miss them.
+  plan.namespaces = CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWPID | CLONE_NEWIPC | CLONE_NEWUTS;
   plan.cell_flags = wire::kCellMounts | wire::kCellPids;
   plan.flags = wire::kSessionNestedOff;
   if (input.rung == Rung::full) {
@@ -68,6 +73,11 @@ Result<SessionPlan> compile(const CompileInput& input, const std::vector<ViewEnt
   RootView view = TRY(build_root_view(input, entries));
   plan.mounts = std::move(view.mounts);
   plan.idmapped = std::move(view.idmapped);
+  // What commands write is not what the host has then: tools of our own process must see the same.
+  if (std::ranges::any_of(input.overlays, [&](const OverlayPlan& overlay) {
+        return overlay.path == input.workspace.root;
+      }))
+    plan.shown = input.workspace.root;
   return plan;
 }
 

@@ -48,7 +48,8 @@ struct CompileInput {
   std::vector<std::string> filters = {};  ///< seccomp programs
   std::vector<ListenerPlan> listeners = {};
   std::string scratch = {};  ///< the session's own folder, writable, where it has no private /tmp
-  bool capture = false;      ///< deliver connections to any address to the listeners
+  std::vector<std::string> host_sockets = {};  ///< hidden where mounts would show them
+  bool capture = false;  ///< deliver connections to any address to the listeners
 };
 
 Result<SessionPlan> compile(const CompileInput& input, const LookAtPath& look = look_at_path);

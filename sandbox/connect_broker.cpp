@@ -3,6 +3,8 @@
 #include "policies/decide.hpp"
 #include "runtime/base/text.hpp"
 #include "sandbox/dial.hpp"
+#include "sandbox/egress/egress_broker.hpp"
+#include "sandbox/without_capabilities.hpp"
 
 #include <fcntl.h>
 #include <linux/openat2.h>
@@ -40,13 +42,17 @@ std::vector<peer::Internet> places_to_bind(const peer::Internet& asked) {
 }
 
 // A path of the target as a descriptor that opens nothing. Both have the same mounts here. Links of
-// /proc lead where ours, not the target's, would lead: refused.
+// /proc lead where ours, not the target's, would lead: refused. The path is walked with no more
+// rights than a command of the same user has, or a command of root's would learn by us what is in
+// folders that are closed to it.
 UniqueFd open_as_target(const Target& target, const std::string& path) {
   const UniqueFd folder(
       ::open((target.folder() + "/cwd").c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   open_how how{};
   how.flags = O_PATH | O_CLOEXEC;
   how.resolve = RESOLVE_NO_MAGICLINKS;
+  const WithoutCapabilities as_the_command;
+  if (!as_the_command.holds()) return errno = EACCES, UniqueFd();
   return UniqueFd(
       static_cast<int>(::syscall(SYS_openat2, folder.get(), path.c_str(), &how, sizeof how)));
 }
@@ -70,8 +76,6 @@ ConnectBroker::ConnectBroker(Clock& clock, const FileFences& fences, policies::P
   for (const std::string& path : fences.policy.network.unix_sockets)
     unix_sockets_.push_back(look_at_path(path).path);
 }
-
-void ConnectBroker::admit_loopback_port(std::uint16_t port) { own_ports_.push_back(port); }
 
 bool ConnectBroker::is_brokered(int number) {
   switch (number) {
@@ -206,9 +210,26 @@ asio::awaitable<void> ConnectBroker::connect_internet(Request& request,
   Ruling ruling = rule(internet);
   if (ruling.denial) request.outcome.add(*std::move(ruling.denial));
   if (ruling.error != 0) co_return refuse(ruling.error);
-  const auto fd = co_await dial(clock_, ruling.to);
+  if (ruling.is_proxy) co_return co_await hand_over(request, std::move(ruling), {});
+  auto fd = co_await dial(clock_, ruling.to);
   if (!fd) co_return refuse(fd.error());
+  if (ruling.carried) co_return co_await hand_over(request, std::move(ruling), *std::move(fd));
   put_in_place(request, fd->get(), {request.socket->family, State::connected});
+}
+
+// Where the near end does not get into its place any more it is closed here, and the far one reads
+// an end.
+asio::awaitable<void> ConnectBroker::hand_over(Request& request, Ruling ruling, UniqueFd outside) {
+  auto pair = co_await loopback_pair(clock_, request.socket->family);
+  if (!pair) co_return request.channel.refuse(request.call, pair.error());
+  put_in_place(request, pair->near.get(), {request.socket->family, State::connected});
+  if (ruling.is_proxy) {
+    egress_->take(std::move(pair->far));
+  } else {
+    const auto& bytes = ruling.to.address.unmapped();
+    egress_->carry({std::move(pair->far), std::move(outside)}, {bytes.to_string(), ruling.to.port},
+                   *std::move(ruling.carried));
+  }
 }
 
 asio::awaitable<void> ConnectBroker::connect_unix(Request& request, const std::string& path) {
@@ -248,8 +269,9 @@ ConnectBroker::Ruling ConnectBroker::rule(const peer::Internet& internet) const 
   if (decision.verdict == policies::Verdict::allow)
     decision = policies::decide_resolved(fences_.policy, host, host);
   if (decision.verdict != policies::Verdict::allow)
-    return {EACCES, connect_denial(to_text(to), decision), to};
-  return {0, std::nullopt, to};
+    return {.error = EACCES, .denial = connect_denial(to_text(to), decision), .to = to};
+  if (egress_ == nullptr) return {.error = ENETUNREACH, .to = to};
+  return {.to = to, .carried = std::move(decision)};
 }
 
 ConnectBroker::Ruling ConnectBroker::rule_loopback(const peer::Internet& to) const {
@@ -257,11 +279,12 @@ ConnectBroker::Ruling ConnectBroker::rule_loopback(const peer::Internet& to) con
   const auto listed = [&](const std::vector<std::uint16_t>& ports) {
     return std::ranges::find(ports, to.port) != ports.end();
   };
-  if (listed(own_ports_) || listed(network.host_loopback_ports)) return {0, std::nullopt, to};
+  if (egress_ != nullptr && egress_->proxy_port() == to.port) return {.to = to, .is_proxy = true};
+  if (listed(network.host_loopback_ports)) return {.to = to};
   if (!network.loopback) {
     const auto decision =
         policies::decide(fences_.policy, policies::request::Connect{"127.0.0.1", to.port, phase_});
-    return {EACCES, connect_denial(to_text(to), decision), to};
+    return {.error = EACCES, .denial = connect_denial(to_text(to), decision), .to = to};
   }
   const auto sockets = listening_sockets();
   const auto ours = [this](std::uint64_t inode) { return is_ours(inode); };
@@ -271,14 +294,14 @@ ConnectBroker::Ruling ConnectBroker::rule_loopback(const peer::Internet& to) con
     // Nobody on ::1: a server bound to all of IPv6 stands on IPv4's loopback, see places_to_bind().
     where.address.bytes = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF, 127, 0, 0, 1};
     listener = who_listens(*sockets, where, ours);
-    if (listener != Listener::ours) return {ECONNREFUSED, std::nullopt, to};
+    if (listener != Listener::ours) return {.error = ECONNREFUSED, .to = to};
   }
-  if (listener == Listener::ours) return {0, std::nullopt, where};
-  if (listener == Listener::nobody) return {ECONNREFUSED, std::nullopt, to};
-  return {EACCES,
-          Denial{"connect", to_text(to), "network.host_loopback_ports",
-                 "network: {host_loopback_ports: [" + std::to_string(to.port) + "]}"},
-          to};
+  if (listener == Listener::ours) return {.to = where};
+  if (listener == Listener::nobody) return {.error = ECONNREFUSED, .to = to};
+  return {.error = EACCES,
+          .denial = Denial{"connect", to_text(to), "network.host_loopback_ports",
+                           "network: {host_loopback_ports: [" + std::to_string(to.port) + "]}"},
+          .to = to};
 }
 
 void ConnectBroker::remember(int fd, Socket socket) {

@@ -5,7 +5,10 @@
 //
 // Loopback is the host's own, shared with everything on it. A command may listen there and reach
 // what commands of its session listen on; the host's services stay out of reach, and so do
-// addresses without a rule. UDP does not exist.
+// addresses without a rule. UDP does not exist. Beyond loopback the egress broker carries the bytes
+// and counts them: of an address that a rule lists, and of names through its proxy, which commands
+// find at a port of loopback where nobody listens. They are handed a connection that was made for
+// them alone, so that no other process of the host can use the proxy.
 //
 // What it does not protect: the ports are the host's, so processes outside can connect to a
 // session's servers, and a port that a command takes is taken for them too. A command that can end
@@ -16,9 +19,11 @@
 // What commands notice: options set before connect or bind are gone afterwards (TCP_NODELAY is
 // always on), so is what epoll knew of the descriptor; a connect that need not wait does wait,
 // until the connection stands; SO_REUSEPORT does not share a port; a Unix server sees our
-// credentials.
+// credentials; a connection beyond loopback has a port of loopback for its peer; names are found by
+// the proxy alone, so a program that heeds no proxy variables finds none.
 #pragma once
 
+#include "policies/decide.hpp"
 #include "runtime/async/clock.hpp"
 #include "sandbox/denied_paths.hpp"
 #include "sandbox/listening_sockets.hpp"
@@ -38,14 +43,16 @@ namespace asio = boost::asio;
 constexpr std::size_t kDialsMax = 128;              // connections being made at once
 constexpr std::size_t kBrokeredSocketsMax = 16384;  // remembered; older ones can do no more
 
+class EgressBroker;
+
 /// One a session: what one command listens on, another may reach.
 class ConnectBroker {
  public:
   ConnectBroker(Clock& clock, const FileFences& fences, policies::Phase phase);
 
-  /// A service of ours on the host's loopback that commands may use: the proxy of the egress
-  /// broker.
-  void admit_loopback_port(std::uint16_t port);
+  /// What carries connections beyond loopback, and what its proxy is reached by. It serves what is
+  /// handed over (EgressBroker::serve_handed_over), or commands get no further than loopback.
+  void carry_by(EgressBroker& egress) { egress_ = &egress; }
 
   /// Whether the call is the broker's to answer.
   static bool is_brokered(int number);
@@ -72,8 +79,10 @@ class ConnectBroker {
   /// Where a connection goes, or why not.
   struct Ruling {
     int error = 0;
-    std::optional<Denial> denial;
+    std::optional<Denial> denial = {};
     peer::Internet to;
+    std::optional<policies::Decision> carried = {};  ///< beyond loopback, by this decision
+    bool is_proxy = false;
   };
 
   void make_socket(const NotifyChannel& channel, const NotifiedCall& call);
@@ -83,6 +92,7 @@ class ConnectBroker {
   asio::awaitable<void> connect_internet(Request& request, const peer::Internet& internet);
   asio::awaitable<void> connect_unix(Request& request, const std::string& path);
 
+  asio::awaitable<void> hand_over(Request& request, Ruling ruling, UniqueFd outside);
   [[nodiscard]] Ruling rule(const peer::Internet& internet) const;
   [[nodiscard]] Ruling rule_loopback(const peer::Internet& to) const;
   [[nodiscard]] std::optional<Denial> judge_unix_socket(const std::string& path) const;
@@ -96,7 +106,7 @@ class ConnectBroker {
   const FileFences& fences_;
   policies::Phase phase_;
   std::vector<std::string> unix_sockets_;  ///< the policy's, links resolved
-  std::vector<std::uint16_t> own_ports_;
+  EgressBroker* egress_ = nullptr;
   std::unordered_map<std::uint64_t, Socket> sockets_;  ///< by inode
   std::deque<std::uint64_t> oldest_;
   std::size_t dials_ = 0;

@@ -1,6 +1,7 @@
 #include "sandbox/control_groups.hpp"
 
 #include "runtime/base/file.hpp"
+#include "sandbox/maker_name.hpp"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -14,7 +15,6 @@ namespace fathom::sandbox {
 namespace {
 
 constexpr std::size_t kFileBytesMax = 1UL << 20;  // of any file read here
-constexpr std::string_view kPrefix = "fathom-";
 constexpr std::uint64_t kCpuPeriodUs = 100'000;
 
 std::vector<std::string_view> split(std::string_view text, char separator) {
@@ -69,7 +69,9 @@ bool write_value(const std::string& path, const std::string& value) {
 
 bool make_group(const std::string& folder) { return ::mkdir(folder.c_str(), 0755) == 0; }
 
-bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+std::string cpu_quota(const policies::Limits& limits) {
+  return std::to_string(limits.cpu_percent * kCpuPeriodUs / 100);
+}
 
 // "oom_kill 3" among other lines.
 std::uint64_t counter(const std::string& path, std::string_view name) {
@@ -84,17 +86,6 @@ std::uint64_t counter(const std::string& path, std::string_view name) {
   return 0;
 }
 
-// Field 22 of /proc/PID/stat: tells a process from a later one with its number.
-std::string start_time(const std::string& pid) {
-  const auto stat = read_file("/proc/" + pid + "/stat", kFileBytesMax);
-  if (!stat) return "";
-  const std::size_t name_end = stat->rfind(')');
-  if (name_end == std::string::npos) return "";
-  const auto fields = split(std::string_view(*stat).substr(name_end + 2), ' ');
-  constexpr std::size_t kStartTime = 19;  // counted from the field behind the name
-  return fields.size() > kStartTime ? std::string(fields[kStartTime]) : "";
-}
-
 std::string parent_of(const std::string& folder) {
   return folder.substr(0, folder.find_last_of('/'));
 }
@@ -103,7 +94,7 @@ void sweep(const std::string& parent) {
   if (parent.empty()) return;
   std::error_code ignored;
   for (const auto& entry : std::filesystem::directory_iterator(parent, ignored))
-    if (is_name_of_gone_process(entry.path().filename().string())) ::rmdir(entry.path().c_str());
+    if (is_left_behind(entry.path())) ::rmdir(entry.path().c_str());
 }
 
 }  // namespace
@@ -140,35 +131,40 @@ GroupParents find_group_parents() {
   return find_group_parents(*mounts, *groups);
 }
 
+void ControlGroups::make_unified(const std::string& folder, const policies::Limits& limits) {
+  // What nobody has asked for yet is off below a folder. Each on its own: one that is not there or
+  // not ours to switch on takes the others with it. Where systemd has switched them on already this
+  // changes nothing.
+  for (const char* controller : {"+memory", "+pids", "+cpu"})
+    write_value(parent_of(folder) + "/cgroup.subtree_control", controller);
+  if (!make_group(folder)) return;
+  if (write_value(folder + "/memory.max", std::to_string(limits.memory_bytes))) {
+    write_value(folder + "/memory.swap.max", "0");
+    memory_ = LimitBy::cgroup_v2;
+    memory_folder_ = folder;
+  }
+  if (write_value(folder + "/pids.max", std::to_string(limits.pids))) {
+    pids_ = LimitBy::cgroup_v2;
+    pids_folder_ = folder;
+  }
+  if (limits.cpu_percent != 0 &&
+      write_value(folder + "/cpu.max", cpu_quota(limits) + " " + std::to_string(kCpuPeriodUs)))
+    cpu_ = LimitBy::cgroup_v2;
+  const auto is_held = [](LimitBy by) { return by == LimitBy::cgroup_v2; };
+  if (!is_held(memory_) && !is_held(pids_) && !is_held(cpu_)) {
+    ::rmdir(folder.c_str());
+    return;
+  }
+  folders_.push_back(folder);
+}
+
 ControlGroups ControlGroups::create(const GroupParents& parents, const policies::Limits& limits,
                                     const std::string& name, GroupLimits wanted) {
   ControlGroups made;
+  made.cpu_ = limits.cpu_percent == 0 ? LimitBy::unlimited : LimitBy::nothing;
   const std::string bytes = std::to_string(limits.memory_bytes);
   const std::string count = std::to_string(limits.pids);
-  const std::string quota = std::to_string(limits.cpu_percent * kCpuPeriodUs / 100);
-  if (!parents.unified.empty()) {
-    const std::string folder = parents.unified + "/" + name;
-    if (make_group(folder)) {
-      const bool memory =
-          exists(folder + "/memory.max") && write_value(folder + "/memory.max", bytes);
-      const bool pids = exists(folder + "/pids.max") && write_value(folder + "/pids.max", count);
-      if (memory) {
-        write_value(folder + "/memory.swap.max", "0");
-        made.memory_ = LimitBy::cgroup_v2;
-        made.memory_folder_ = folder;
-      }
-      if (pids) {
-        made.pids_ = LimitBy::cgroup_v2;
-        made.pids_folder_ = folder;
-      }
-      if (limits.cpu_percent != 0)
-        write_value(folder + "/cpu.max", quota + " " + std::to_string(kCpuPeriodUs));
-      if (memory || pids)
-        made.folders_.push_back(folder);
-      else
-        ::rmdir(folder.c_str());
-    }
-  }
+  if (!parents.unified.empty()) made.make_unified(parents.unified + "/" + name, limits);
   const auto make_v1 = [&](const std::string& parent, const char* file, const std::string& value) {
     const std::string folder = parent + "/" + name;
     if (parent.empty() || !make_group(folder)) return false;
@@ -187,7 +183,10 @@ ControlGroups ControlGroups::create(const GroupParents& parents, const policies:
     made.pids_ = LimitBy::cgroup_v1;
     made.pids_folder_ = made.folders_.back();
   }
-  if (limits.cpu_percent != 0) make_v1(parents.cpu, "/cpu.cfs_quota_us", quota);
+  if (made.cpu_ == LimitBy::nothing && make_v1(parents.cpu, "/cpu.cfs_quota_us", cpu_quota(limits)))
+    made.cpu_ = LimitBy::cgroup_v1;
+  for (const std::string& folder : made.folders_)
+    if (auto held = hold_folder(folder)) made.held_.push_back(*std::move(held));
   return made;
 }
 
@@ -204,29 +203,15 @@ GroupCounts ControlGroups::counts() const {
 void ControlGroups::remove() {
   for (const std::string& folder : folders_) ::rmdir(folder.c_str());
   folders_.clear();
+  held_.clear();
   memory_ = LimitBy::polling;
   pids_ = LimitBy::nothing;
+  if (cpu_ != LimitBy::unlimited) cpu_ = LimitBy::nothing;
 }
 
 void sweep_stale_groups(const GroupParents& parents) {
   for (const std::string* parent : {&parents.unified, &parents.memory, &parents.pids, &parents.cpu})
     sweep(*parent);
-}
-
-bool is_name_of_gone_process(std::string_view name) {
-  if (!name.starts_with(kPrefix)) return false;
-  const auto parts = split(name.substr(kPrefix.size()), '-');
-  return parts.size() >= 2 && start_time(std::string(parts[0])) != parts[1];
-}
-
-std::string group_name_prefix() {
-  const std::string pid = std::to_string(::getpid());
-  return std::string(kPrefix) + pid + "-" + start_time(pid) + "-";
-}
-
-std::string new_group_name() {
-  static int next = 0;  // sessions of this process are numbered; one thread makes them
-  return group_name_prefix() + std::to_string(next++);
 }
 
 }  // namespace fathom::sandbox

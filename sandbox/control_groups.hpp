@@ -40,8 +40,8 @@ enum class GroupLimits : std::uint8_t {
 
 class ControlGroups {
  public:
-  /// Makes what can be made and writes `limits`; what cannot is left to others: see memory() and
-  /// pids().
+  /// Makes what can be made and writes `limits`; what cannot is left to others: see memory(),
+  /// pids() and cpu().
   /// Joining a v1 group costs 5 to 10 ms (a grace period of the kernel), so `wanted` leaves out
   /// what others hold as well.
   static ControlGroups create(const GroupParents& parents, const policies::Limits& limits,
@@ -51,29 +51,25 @@ class ControlGroups {
   [[nodiscard]] const std::vector<std::string>& folders() const { return folders_; }
   [[nodiscard]] LimitBy memory() const { return memory_; }
   [[nodiscard]] LimitBy pids() const { return pids_; }
+  [[nodiscard]] LimitBy cpu() const { return cpu_; }
   [[nodiscard]] GroupCounts counts() const;
 
   /// Removes the folders again, for a session that did not start.
   void remove();
 
  private:
+  void make_unified(const std::string& folder, const policies::Limits& limits);
+
   std::vector<std::string> folders_;
+  std::vector<UniqueFd> held_;  ///< the folders' locks
   std::string memory_folder_;
   std::string pids_folder_;
   LimitBy memory_ = LimitBy::polling;
   LimitBy pids_ = LimitBy::nothing;
+  LimitBy cpu_ = LimitBy::unlimited;
 };
 
-/// Removes groups of runtimes that are gone: names carry the pid and start time of their maker.
+/// Removes groups of runtimes that are gone: see maker_name.hpp.
 void sweep_stale_groups(const GroupParents& parents);
-
-/// How the names of this process's groups begin, and those of no other process.
-std::string group_name_prefix();
-
-/// A name for a new group of this process.
-std::string new_group_name();
-
-/// Whether it is such a name, of a process that is gone.
-bool is_name_of_gone_process(std::string_view name);
 
 }  // namespace fathom::sandbox

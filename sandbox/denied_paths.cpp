@@ -36,6 +36,32 @@ bool is_hidden(const ViewEntry* entry, std::string_view path) {
   return entry->show == Show::private_folder && entry->name == "home" && path != entry->path;
 }
 
+// What is hidden in a private folder is simply not in it: the session may have its own there, as it
+// has its run-time folder below the hidden /run/user.
+const ViewEntry* standing_entry(const FileFences& fences, const std::string& path) {
+  const ViewEntry* entry = entry_for(fences.entries, path);
+  while (fences.private_folders && entry != nullptr && entry->show == Show::hidden) {
+    const std::size_t slash = entry->path.find_last_of('/');
+    const ViewEntry* around = entry_for(fences.entries, entry->path.substr(0, slash));
+    if (around == nullptr || around->show == Show::read || around->show == Show::write) break;
+    if (around->show == Show::private_folder) return around;
+    entry = around;
+  }
+  return entry_for(fences.entries, path);
+}
+
+std::optional<Denial> judge(const FileFences& fences, const std::string& path,
+                            std::string_view what) {
+  if (may_write(fences, standing_entry(fences, path), path)) return std::nullopt;
+  const auto decision = policies::decide(fences.policy, policies::request::WritePath{path});
+  // The fences are narrower than the policy where this rung cannot do better (no private /tmp).
+  const bool narrower = decision.verdict == policies::Verdict::allow;
+  return Denial{.what = std::string(what),
+                .target = path,
+                .rule = narrower ? "sandbox.view" : decision.rule,
+                .grant = decision.grant};
+}
+
 std::string_view base_name(std::string_view path) {
   return path.substr(path.find_last_of('/') + 1);  // npos + 1 is 0
 }
@@ -102,14 +128,11 @@ const ViewEntry* entry_for(const std::vector<ViewEntry>& entries, std::string_vi
 
 std::optional<Denial> judge_write(const FileFences& fences, const std::string& path) {
   if (is_always_there(path)) return std::nullopt;
-  if (may_write(fences, entry_for(fences.entries, path), path)) return std::nullopt;
-  const auto decision = policies::decide(fences.policy, policies::request::WritePath{path});
-  // The fences are narrower than the policy where this rung cannot do better (no private /tmp).
-  const bool narrower = decision.verdict == policies::Verdict::allow;
-  return Denial{.what = "write",
-                .target = path,
-                .rule = narrower ? "sandbox.view" : decision.rule,
-                .grant = decision.grant};
+  return judge(fences, path, "write");
+}
+
+std::optional<Denial> judge_change(const FileFences& fences, const std::string& path) {
+  return judge(fences, path, "change");
 }
 
 std::vector<std::string> named_hidden_paths(const NamedCommand& command,

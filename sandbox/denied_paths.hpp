@@ -1,5 +1,6 @@
-// Which paths a command was kept from, said in words: by path, rule and smallest grant. Nothing
-// here enforces anything; the mounts and Landlock do, and these functions explain them.
+// Which paths a command is kept from, said in words: by path, rule and smallest grant. Where mounts
+// and Landlock enforce it, these functions explain them. But MetadataBroker and ConnectBroker
+// decide by judge_change and judge_write: what those two let pass is done, with no fence behind.
 #pragma once
 
 #include "policies/policy.hpp"
@@ -23,6 +24,11 @@ struct FileFences {
 
 /// Why a write to `path` (normal, links resolved) fails; nothing when it does not fail for us.
 std::optional<Denial> judge_write(const FileFences& fences, const std::string& path);
+
+/// Why mode, owner, times or attributes of `path` (likewise) are not the command's to change.
+/// Unlike a device, which may be written, nothing outside of what the session may write is
+/// excepted.
+std::optional<Denial> judge_change(const FileFences& fences, const std::string& path);
 
 /// The entry that decides about `path`: the longest one that holds it, or nullptr.
 const ViewEntry* entry_for(const std::vector<ViewEntry>& entries, std::string_view path);

@@ -32,6 +32,16 @@ OrErrno<UniqueFd> bound_socket(const peer::Internet& at);
 /// Connects to an address.
 asio::awaitable<OrErrno<UniqueFd>> dial(Clock& clock, peer::Internet to);
 
+/// The two ends of a connection on loopback.
+struct LoopbackPair {
+  UniqueFd near;  ///< for a command
+  UniqueFd far;   ///< for us
+};
+
+/// A TCP connection of `family` (IPv4, or IPv4 in IPv6) that nobody else on this machine has a part
+/// in: its listener is there for this one connection, and who else connects meanwhile is dropped.
+asio::awaitable<OrErrno<LoopbackPair>> loopback_pair(Clock& clock, int family);
+
 /// What happens when a Unix server's queue is full.
 enum class WhenFull : std::uint8_t { fail, wait };
 

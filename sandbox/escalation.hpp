@@ -32,7 +32,7 @@ inline constexpr std::size_t kLedgerEntriesMax = 1024;  // of one session
 struct EscalationRequest {
   std::vector<std::string> argv;
   std::string working_dir;                                 ///< absolute
-  std::vector<policies::EnvironmentVariable> environment;  ///< what the call adds
+  std::vector<policies::EnvironmentVariable> environment;  ///< what it gets; no secrets
   Mode mode = Mode::direct;
   std::vector<std::string> grants;  ///< such as `network: {hosts: ["a.example"]}`
   std::string reason;               ///< for the person who is asked

@@ -27,6 +27,19 @@ struct NotifySet {
   /// does wait (getifaddrs).
   bool connect = false;
 
+  /// Modes, owners, times and attributes of files, for which Landlock has no rights: chmod, chown,
+  /// utime, setxattr, removexattr and their kin wait, and the supervisor makes the change itself.
+  /// setxattrat and removexattrat answer ENOSYS, so that callers use those. The ioctl commands that
+  /// change what only lsattr shows are refused, and btrfs's own, which make and remove whole
+  /// subvolumes: they need no descriptor for writing.
+  bool metadata = false;
+
+  /// Names in /dev/shm, where the session has none of its own: link and unlink wait, and the opens
+  /// that shm_open(3) and sem_open(3) make. Those for writing wait with `write_opens` anyway; here
+  /// it is new files with O_NOFOLLOW or as glibc makes a semaphore's (mkstemp's flags, but not the
+  /// mode of git's objects), and the one way in which shm_open opens for reading.
+  bool shared_memory = false;
+
   /// The calls that are always refused wait, so that the supervisor can record them before it
   /// answers EPERM. Refused arguments of other calls (clone, ioctl, ...) do not wait.
   bool refused = false;
@@ -60,6 +73,11 @@ struct FilterOptions {
   /// same user, the runtime too, so only for children that see none but their own; Landlock has no
   /// say.
   bool limit_others = true;
+
+  /// Semaphores of System V, and message queues of both kinds. They belong to the ipc namespace,
+  /// where those of the same user can be used and removed: so only for children that have one of
+  /// their own. System V's shared memory stays granted without: PostgreSQL does not start else.
+  bool ipc_objects = true;
 
   NotifySet notify = {};
 

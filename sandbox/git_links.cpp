@@ -40,22 +40,6 @@ bool points_back(const std::string& git_folder, const std::string& folder) {
          });
 }
 
-// The git directory to open for the work tree `folder`: the common one of a linked worktree, a
-// submodule's own.
-std::optional<std::string> git_root_for(const std::string& target, const std::string& folder) {
-  const std::string git_folder = canonical(target);
-  if (git_folder.empty()) return {};
-  const std::string worktrees = parent_of(git_folder);
-  if (std::filesystem::path(worktrees).filename() == "worktrees") {
-    const bool back = read_pointer(git_folder + "/gitdir") == folder + "/.git";
-    const bool usual = read_pointer(git_folder + "/commondir") == "../..";
-    if (back && usual) return parent_of(worktrees);
-    return {};
-  }
-  if (points_back(git_folder, folder)) return git_folder;
-  return {};
-}
-
 void add_path(std::unordered_map<std::string, std::string>& paths, const std::string& path,
               const std::string& rule) {
   if (!path.empty()) paths.emplace(path, rule);
@@ -79,6 +63,20 @@ std::vector<std::string> work_trees_of(const Snapshot& snapshot, std::uint32_t g
 }
 
 }  // namespace
+
+std::optional<std::string> git_root_for(const std::string& target, const std::string& folder) {
+  const std::string git_folder = canonical(target);
+  if (git_folder.empty()) return {};
+  const std::string worktrees = parent_of(git_folder);
+  if (std::filesystem::path(worktrees).filename() == "worktrees") {
+    const bool back = read_pointer(git_folder + "/gitdir") == folder + "/.git";
+    const bool usual = read_pointer(git_folder + "/commondir") == "../..";
+    if (back && usual) return parent_of(worktrees);
+    return {};
+  }
+  if (points_back(git_folder, folder)) return git_folder;
+  return {};
+}
 
 GitLinks find_git_links(const Snapshot& snapshot) {
   GitLinks links;

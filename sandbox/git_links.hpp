@@ -4,6 +4,7 @@
 
 #include "sandbox/tree_snapshot.hpp"
 
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,10 +16,14 @@ struct GitLinks {
   std::vector<std::string> notes;    ///< `.git` files that were not followed, and why
 };
 
-/// The git directories that `.git` files of the snapshot's workspace name outside of it. One is
-/// taken only when it points back, as git makes it for linked worktrees and submodules: a `.git`
-/// file that came with a download must not open another repository of the user.
+/// The git directory that the work tree `folder` may use when its `.git` file names `target` (all
+/// without links): the common one of a linked worktree, a submodule's own. Only one that points
+/// back, as git makes it for linked worktrees and submodules: a `.git` file that came with a
+/// download must not open another repository of the user.
+std::optional<std::string> git_root_for(const std::string& target, const std::string& folder);
 
+/// The git directories that `.git` files of the snapshot's workspace name outside of it and that
+/// git_root_for() lets them use.
 GitLinks find_git_links(const Snapshot& snapshot);
 
 /// Things in the workspace that a config of the snapshot makes git run or read (core.hooksPath,

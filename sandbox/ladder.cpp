@@ -27,10 +27,13 @@ GuaranteeState fs_write(const Footing& footing) {
                     footing.landlock_abi > 0
                         ? "read-only mounts and " + landlock_text(footing.landlock_abi)
                         : "read-only mounts");
+  const std::string landlock = landlock_text(footing.landlock_abi);
+  // Landlock has no right for these; SECURITY.md says so too.
   if (footing.landlock_abi >= 3)
-    // Landlock has no right for these; SECURITY.md says so too.
-    return enforced(Guarantee::fs_write, landlock_text(footing.landlock_abi) +
-                                             ": contents and names, not modes, owners and times");
+    return enforced(Guarantee::fs_write,
+                    footing.listener
+                        ? landlock + ", and a broker for modes, owners and times"
+                        : landlock + ": contents and names, not modes, owners and times");
   if (footing.landlock_abi > 0)
     return {Guarantee::fs_write, Strength::best_effort, landlock_text(footing.landlock_abi),
             "files outside the workspace can be truncated before Landlock ABI 3",
@@ -66,7 +69,8 @@ GuaranteeState network(const Footing& footing) {
   if (footing.rung == Rung::container && footing.listener)
     return enforced(Guarantee::network, "connect broker and " +
                                             landlock_text(footing.landlock_abi) +
-                                            ": loopback shared with the host, no UDP");
+                                            ": loopback shared with the host, no UDP, names by "
+                                            "the proxy only");
   return enforced(Guarantee::network, "seccomp: no Internet sockets, not even loopback");
 }
 
@@ -96,7 +100,13 @@ GuaranteeState limit(Guarantee guarantee, LimitBy by) {
       return {guarantee, Strength::best_effort, "polling",
               "no writable control group: the tree is measured ten times a second and killed",
               "delegate a cgroup: systemd-run --user --scope -p Delegate=yes fathom …"};
+    case LimitBy::unlimited:
+      return enforced(guarantee, std::string(name_of(by)));
     case LimitBy::nothing:
+      if (guarantee == Guarantee::cpu)
+        return {guarantee, Strength::none, "nothing",
+                "no writable control group: limits.cpu_percent is not applied",
+                "delegate a cgroup: systemd-run --user --scope -p Delegate=yes fathom …"};
       return {guarantee, Strength::none, "limits of this user, shared with everything else",
               "no writable control group and no user namespace",
               "delegate a cgroup: systemd-run --user --scope -p Delegate=yes fathom …"};
@@ -115,6 +125,7 @@ std::vector<GuaranteeState> guarantees_of(const Footing& footing) {
           tree_kill(footing),
           limit(Guarantee::memory, footing.memory),
           limit(Guarantee::pids, footing.pids),
+          limit(Guarantee::cpu, footing.cpu),
           enforced(Guarantee::syscalls, "seccomp filter")};
 }
 
@@ -140,6 +151,8 @@ std::string_view name_of(LimitBy by) {
       return "polling";
     case LimitBy::nothing:
       return "nothing";
+    case LimitBy::unlimited:
+      return "no limit is set";
   }
   return "?";
 }

@@ -11,7 +11,14 @@
 namespace fathom::sandbox {
 
 /// What enforces a limit that is not namespaces' business.
-enum class LimitBy : std::uint8_t { cgroup_v2, cgroup_v1, user_namespace, polling, nothing };
+enum class LimitBy : std::uint8_t {
+  cgroup_v2,
+  cgroup_v1,
+  user_namespace,
+  polling,
+  nothing,
+  unlimited,  ///< the policy sets none
+};
 
 /// What a session really stands on, as found by opening it.
 struct Footing {
@@ -21,6 +28,7 @@ struct Footing {
   RootMode root_mode = RootMode::idmapped;
   LimitBy memory = LimitBy::polling;
   LimitBy pids = LimitBy::nothing;
+  LimitBy cpu = LimitBy::unlimited;
   bool listener = true;  ///< the kernel gives us a seccomp listener
 };
 

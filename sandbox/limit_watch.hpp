@@ -6,6 +6,7 @@
 #pragma once
 
 #include "sandbox/run_command.hpp"
+#include "sandbox/tree_meter.hpp"
 
 namespace fathom::sandbox {
 
@@ -18,12 +19,17 @@ class LimitWatch final : public CommandWatch {
   LimitWatch(Clock& clock, const policies::Limits& limits, Memory memory)
       : clock_(clock), limits_(limits), memory_(memory) {}
 
+  /// Processor time of the tree at the last look.
+  [[nodiscard]] std::chrono::milliseconds cpu() const { return cpu_; }
+
   asio::awaitable<void> watch(int pidfd, Outcome& outcome, std::function<void()> kill) override;
 
  private:
   Clock& clock_;
   const policies::Limits& limits_;
   Memory memory_;
+  AllocationMeter allocation_;
+  std::chrono::milliseconds cpu_{0};
 };
 
 }  // namespace fathom::sandbox

@@ -46,10 +46,19 @@ std::string resolved_for(const Target& target, const std::string& path) {
   return (folder == "/" ? "" : folder) + path.substr(slash);
 }
 
+// Opens for reading wait too where names in /dev/shm do.
+bool may_write(const NotifiedCall& call) {
+#ifdef SYS_creat
+  if (call.number == SYS_creat) return true;
+#endif
+  const int flags = call.word(call.number == SYS_openat ? 2 : 1);
+  return (flags & (O_ACCMODE | O_CREAT | O_TRUNC)) != O_RDONLY;
+}
+
 }  // namespace
 
-NotifySupervisor::NotifySupervisor(const FileFences& fences, ConnectBroker* broker)
-    : fences_(fences), broker_(broker) {}
+NotifySupervisor::NotifySupervisor(const FileFences& fences, Brokers brokers)
+    : fences_(fences), brokers_(brokers) {}
 
 asio::awaitable<void> NotifySupervisor::watch(int, Outcome& outcome, std::function<void()> kill) {
   kill_ = std::move(kill);
@@ -108,26 +117,40 @@ void NotifySupervisor::take(const NotifyChannel& channel, const NotifiedCall& ca
       look_at_open(channel, call, run.outcome);
       return;
     default:
-      if (broker_ != nullptr && ConnectBroker::is_brokered(call.number)) {
-        run.tasks.spawn(broker_->answer(channel, call, run.outcome));
-        return;
-      }
+      if (take_brokered(channel, call, run)) return;
       run.outcome.add({"system call", syscall_name(call.number), "syscalls.build", ""});
       channel.refuse(call, EPERM);
   }
 }
 
-// Always goes on: the kernel judges the open by the mounts and by Landlock, whatever the path in
-// the target's memory has become since. What we read serves the report alone, so a target that
-// changes it deceives nobody but the reader of its own denials.
+bool NotifySupervisor::take_brokered(const NotifyChannel& channel, const NotifiedCall& call,
+                                     Run& run) {
+  if (brokers_.connect != nullptr && ConnectBroker::is_brokered(call.number))
+    run.tasks.spawn(brokers_.connect->answer(channel, call, run.outcome));
+  else if (brokers_.metadata != nullptr && is_metadata_call(call.number))
+    brokers_.metadata->answer(channel, call, run.outcome);
+  else if (brokers_.shared_memory != nullptr && SharedMemory::is_name_call(call.number))
+    brokers_.shared_memory->change_name(channel, call);
+  else
+    return false;
+  return true;
+}
+
+// Names in /dev/shm apart it always goes on: the kernel judges the open by the mounts and by
+// Landlock, whatever the path in the target's memory has become since. What we read serves the
+// report alone, so a target that changes it deceives nobody but the reader of its own denials.
 void NotifySupervisor::look_at_open(const NotifyChannel& channel, const NotifiedCall& call,
                                     Outcome& outcome) {
   const bool at = call.number == SYS_openat;
   const Target target(call.thread);
-  if (const auto path = target.path(call.arguments[at ? 1 : 0]); path && !path->empty())
-    if (const auto absolute = target.absolute(at ? call.word(0) : AT_FDCWD, *path))
+  if (const auto path = target.path(call.arguments[at ? 1 : 0]); path && !path->empty()) {
+    if (brokers_.shared_memory != nullptr && brokers_.shared_memory->open(channel, call, *path))
+      return;
+    if (const auto absolute = target.absolute(at ? call.word(0) : AT_FDCWD, *path);
+        absolute && may_write(call))
       if (auto denial = judge(target, *absolute); denial && channel.still_waits(call))
         outcome.add(*std::move(denial));
+  }
   channel.let_continue(call);
 }
 

@@ -2,8 +2,8 @@
 //
 // Two kinds wait on every rung, for diagnosis alone: opens that may write, which go on and are
 // judged by the kernel, and calls that are always refused. Their denials are named here, out of
-// band, where no output of the command can forge them. Where the session has no network of its own,
-// a ConnectBroker answers a third kind.
+// band, where no output of the command can forge them. Where the session has no namespaces, brokers
+// answer more: ConnectBroker, MetadataBroker and SharedMemory.
 //
 // What it costs (2 busy cores, ratios of interleaved runs, with : without the listener): a warm
 // launch of /bin/true 0.98; perl opening and closing for writing in a loop 26 : 9 us, of which 15
@@ -16,9 +16,11 @@
 #pragma once
 
 #include "sandbox/connect_broker.hpp"
+#include "sandbox/metadata_broker.hpp"
 #include "sandbox/notify_channel.hpp"
 #include "sandbox/outcome.hpp"
 #include "sandbox/run_command.hpp"
+#include "sandbox/shared_memory.hpp"
 
 #include <functional>
 #include <optional>
@@ -30,10 +32,16 @@ class TaskGroup;
 
 namespace fathom::sandbox {
 
+/// What acts in commands' stead; each is nullptr where the filter does not let its calls wait.
+struct Brokers {
+  ConnectBroker* connect = nullptr;
+  const MetadataBroker* metadata = nullptr;
+  const SharedMemory* shared_memory = nullptr;
+};
+
 class NotifySupervisor final : public CommandWatch {
  public:
-  /// `broker` answers sockets and connections; nullptr where the filter does not let them wait.
-  NotifySupervisor(const FileFences& fences, ConnectBroker* broker);
+  NotifySupervisor(const FileFences& fences, Brokers brokers);
 
   asio::awaitable<void> watch(int pidfd, Outcome& outcome, std::function<void()> kill) override;
   asio::awaitable<void> serve(UniqueFd listener, Outcome& outcome) override;
@@ -47,12 +55,13 @@ class NotifySupervisor final : public CommandWatch {
   asio::awaitable<void> take_calls(const NotifyChannel& channel,
                                    asio::posix::stream_descriptor& watched, Run run);
   void take(const NotifyChannel& channel, const NotifiedCall& call, Run& run);
+  bool take_brokered(const NotifyChannel& channel, const NotifiedCall& call, Run& run);
   void look_at_open(const NotifyChannel& channel, const NotifiedCall& call, Outcome& outcome);
   [[nodiscard]] std::optional<Denial> judge(const Target& target, const std::string& path) const;
   void lose(Outcome& outcome);
 
   const FileFences& fences_;
-  ConnectBroker* broker_;
+  Brokers brokers_;
   std::function<void()> kill_;
   bool lost_ = false;
 };

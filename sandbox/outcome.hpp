@@ -63,6 +63,7 @@ struct WeakerGuarantee {
   std::string reason;
 };
 
+// NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding): in reading order; one a command
 struct Outcome {
   Ending ending = Ending::not_started;
   int exit_code = 0;

@@ -54,6 +54,7 @@ void write_step(Writer& out, const MountStep& step) {
       break;
     case wire::MountOp::devpts:
     case wire::MountOp::sysfs:
+    case wire::MountOp::cover:
       out.text(step.path);
       break;
   }
@@ -80,9 +81,9 @@ void write_landlock(Writer& out, const LandlockPlan& landlock) {
   }
 }
 
-constexpr std::array<std::string_view, 13> kOpNames = {
-    "clone",   "given",  "restrict_all", "restrict_one", "restrict_slot", "attach", "tmpfs",
-    "overlay", "devpts", "sysfs",        "mkdirs",       "file",          "symlink"};
+constexpr std::array<std::string_view, 14> kOpNames = {
+    "clone",   "given",  "restrict_all", "restrict_one", "restrict_slot", "attach",  "tmpfs",
+    "overlay", "devpts", "sysfs",        "mkdirs",       "file",          "symlink", "cover"};
 
 std::string hex(std::uint64_t value) {
   constexpr std::string_view kDigits = "0123456789abcdef";
@@ -169,6 +170,13 @@ void MountRecipe::file(std::string path, std::string contents, std::uint32_t mod
 void MountRecipe::symlink(std::string target, std::string path) {
   steps_.push_back({wire::MountOp::symlink, 0, 0, 0, std::move(path), std::move(target)});
 }
+void MountRecipe::cover(std::string path) {
+  steps_.push_back({wire::MountOp::cover, 0, 0, 0, std::move(path), ""});
+}
+
+void MountRecipe::append(MountRecipe more) {
+  for (MountStep& step : more.steps_) steps_.push_back(std::move(step));
+}
 
 std::string MountRecipe::encode() const {
   Writer out;
@@ -197,6 +205,7 @@ std::string SessionPlan::encode() const {
     tail.u32(listener.port);
     tail.text(listener.address);
   }
+  tail.text(shown);
   write_landlock(tail, landlock);
   write_texts(tail, proc_read_only);
   write_texts(tail, filters);
@@ -215,6 +224,7 @@ std::string SessionPlan::to_text() const {
   for (const ListenerPlan& listener : listeners)
     out += "listen " + std::to_string(listener.type) + " " + listener.address + ":" +
            std::to_string(listener.port) + "\n";
+  if (!shown.empty()) out += "show " + shown + "\n";
   out += "landlock fs " + hex(landlock.handled_fs) + " network " + hex(landlock.handled_network) +
          " scoped " + hex(landlock.scoped) + "\n";
   for (const auto& [path, access] : landlock.paths)

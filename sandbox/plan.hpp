@@ -40,6 +40,9 @@ class MountRecipe {
   void mkdirs(std::string path, std::uint32_t mode);
   void file(std::string path, std::string contents, std::uint32_t mode);
   void symlink(std::string target, std::string path);
+  void cover(std::string path);
+
+  void append(MountRecipe more);
 
   [[nodiscard]] const std::vector<MountStep>& steps() const { return steps_; }
   [[nodiscard]] bool empty() const { return steps_.empty(); }
@@ -68,8 +71,8 @@ struct LandlockPlan {
 
 struct SessionPlan {
   std::uint32_t namespaces = 0;  ///< CLONE_NEW…
-  std::uint32_t flags = 0;       ///< wire::SessionFlags
-  std::uint32_t cell_flags = 0;  ///< wire::CellFlags
+  std::uint32_t flags = 0;       ///< wire::kSession…
+  std::uint32_t cell_flags = 0;  ///< wire::kCell…
   wire::Identity identity = wire::Identity::unchanged;
   std::uint32_t inside_uid = 0;
   std::uint32_t outside_uid = 0;
@@ -80,6 +83,7 @@ struct SessionPlan {
   std::string host_name = "sandbox";
   MountRecipe mounts;
   std::vector<ListenerPlan> listeners;
+  std::string shown;  ///< folder that the runtime gets as the session sees it; "" for none
   LandlockPlan landlock;
   std::vector<std::string> proc_read_only;  ///< paths below /proc
   std::vector<std::string> filters;         ///< seccomp programs as bytes

@@ -3,6 +3,7 @@
 #include "runtime/base/file.hpp"
 #include "sandbox/filter_cache.hpp"
 #include "sandbox/landlock_plan.hpp"
+#include "sandbox/maker_name.hpp"
 #include "sandbox/run_command.hpp"
 
 #include <boost/asio/this_coro.hpp>
@@ -22,6 +23,7 @@ namespace fathom::sandbox {
 namespace {
 
 constexpr std::uint32_t kProbePids = 32;  // below what a self check forks
+constexpr std::uint32_t kProbeCpuPercent = 100;
 constexpr Duration kProbeTimeout = std::chrono::seconds(5);
 
 constexpr std::array<std::string_view, 8> kCheckNames = {
@@ -197,6 +199,7 @@ std::optional<Footing> ProbeReport::best(bool root) const {
     footing.landlock_abi = landlock_abi;
     footing.memory = memory;
     footing.pids = pids;
+    footing.cpu = cpu;
     const bool counted = !root || rung.root_mode != RootMode::unmapped;
     if (pids == LimitBy::nothing && has_namespaces(rung.rung) && counted)
       footing.pids = LimitBy::user_namespace;
@@ -214,15 +217,17 @@ asio::awaitable<ProbeReport> probe(ZygoteProcess& zygote, Clock& clock, HostFact
   std::filesystem::create_directory(scratch / "work", ignored);
   policies::Limits limits;
   limits.pids = kProbePids;
+  limits.cpu_percent = kProbeCpuPercent;
   const GroupParents parents = find_group_parents();
   FilterCache filters;
   for (RungProbe& rung : report.rungs) {
     ControlGroups groups =
-        ControlGroups::create(parents, limits, new_group_name(), GroupLimits::memory_and_pids);
+        ControlGroups::create(parents, limits, new_maker_name(), GroupLimits::memory_and_pids);
     const Trial trial{zygote, clock, host, scratch, groups, filters};
     co_await try_rung(trial, rung, report);
     if (rung.works && report.memory == LimitBy::polling) report.memory = groups.memory();
     if (rung.works && report.pids == LimitBy::nothing) report.pids = groups.pids();
+    if (rung.works && report.cpu == LimitBy::nothing) report.cpu = groups.cpu();
     groups.remove();  // what the zygote has not removed with its session
   }
   co_return report;

@@ -1,7 +1,7 @@
 // The prober: which rungs of the ladder this machine really holds. Every rung is opened as a
 // session and a restricted child tries what it must not be able to do (zygote/self_check.cpp);
 // nothing is concluded from versions or from files below /proc. Costs about 10 ms a rung and is
-// kept per boot.
+// kept (probe_cache.cpp).
 #pragma once
 
 #include "runtime/async/clock.hpp"
@@ -33,6 +33,7 @@ struct ProbeReport {
   int landlock_abi = 0;
   LimitBy memory = LimitBy::polling;
   LimitBy pids = LimitBy::nothing;
+  LimitBy cpu = LimitBy::nothing;
 
   /// What a session of the strongest working rung stands on; nullopt: nothing works.
   [[nodiscard]] std::optional<Footing> best(bool root) const;
@@ -48,11 +49,28 @@ asio::awaitable<ProbeReport> probe(ZygoteProcess& zygote, Clock& clock, HostFact
 asio::awaitable<ProbeReport> probe_anew(ZygoteProcess& zygote, Clock& clock, HostFacts host,
                                         std::filesystem::path cache);
 
-/// The kept report of this boot and user, or a fresh one.
+/// The kept report, when it is still about this program, boot, user and the settings of the kernel
+/// that it depends on, or a fresh one.
 asio::awaitable<ProbeReport> probe_once_a_boot(ZygoteProcess& zygote, Clock& clock, HostFacts host,
                                                std::filesystem::path cache);
 
-std::string to_json(const ProbeReport& report);
-Result<ProbeReport> probe_report_from_json(std::string_view json);
+/// What a report is about. One that was made under another is of no use.
+struct ProbeKey {
+  std::string program;   ///< device, inode, size and change of the program's file
+  std::string boot;      ///< id of the boot
+  std::string user;      ///< its id and its user namespace
+  std::string settings;  ///< of the kernel, and the filters that lie on this process
+
+  friend bool operator==(const ProbeKey&, const ProbeKey&) = default;
+};
+ProbeKey probe_key(const HostFacts& host);
+
+/// A report that says that the strongest rung does not work is believed for so long: the next
+/// command after a fix need not be `doctor`.
+inline constexpr Duration kNegativeKept = std::chrono::minutes(10);
+
+/// `made` and `now` are instants of one boot.
+std::string to_json(const ProbeReport& report, const ProbeKey& key, Instant made);
+Result<ProbeReport> probe_report_from_json(std::string_view json, const ProbeKey& key, Instant now);
 
 }  // namespace fathom::sandbox

@@ -1,6 +1,8 @@
 #include "sandbox/root_view.hpp"
 
 #include "policies/path_rules.hpp"
+#include "runtime/base/text.hpp"
+#include "sandbox/host_sockets.hpp"
 
 #include <linux/mount.h>
 
@@ -201,6 +203,9 @@ class Builder {
     const ViewEntry& entry = entries_[index];
     std::uint32_t slot = kScratchSlot;
     if (surroundings_.absent[index]) return;
+    // A socket comes and goes with its server.
+    if (entry.show == Show::hidden && entry.type == PathType::other)
+      return out_.mounts.cover(entry.path);
     if (entry.show == Show::private_folder) {
       out_.mounts.clone(slot, "/dev/" + entry.name);
     } else if (holds_places(index)) {
@@ -252,6 +257,9 @@ class Builder {
     out_.mounts.symlink("/proc/self/fd/0", "/dev/stdin");
     out_.mounts.symlink("/proc/self/fd/1", "/dev/stdout");
     out_.mounts.symlink("/proc/self/fd/2", "/dev/stderr");
+    // For what has to be hidden later on (MountOp::cover).
+    out_.mounts.mkdirs("/dev/empty", 0555);
+    out_.mounts.file("/dev/nothing", "", 0444);
     out_.mounts.restrict_one("/dev", MOUNT_ATTR_RDONLY);
   }
 
@@ -313,6 +321,42 @@ int weight(Show show) {
   return 0;
 }
 
+void sort_once(std::vector<ViewEntry>& entries) {
+  std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {
+    return a.path != b.path ? a.path < b.path : weight(a.show) > weight(b.show);
+  });
+  const auto repeated = std::ranges::unique(
+      entries, [](const ViewEntry& a, const ViewEntry& b) { return a.path == b.path; });
+  entries.erase(repeated.begin(), repeated.end());
+}
+
+// A socket that the view shows for reading can be connected to all the same: only those that the
+// policy lists stay, and those in what the session may write, which are its own affair.
+Result<> hide_sockets(const CompileInput& input, const LookAtPath& look,
+                      std::vector<ViewEntry>& entries) {
+  std::vector<std::string> listed;
+  for (const std::string& path : input.policy.network.unix_sockets)
+    listed.push_back(look(path).path);
+  std::vector<ViewEntry> hidden;
+  for (const std::string& path : input.host_sockets) {
+    HostPath at = look(path);
+    if (at.type != PathType::other || std::ranges::find(listed, at.path) != listed.end()) continue;
+    const ViewEntry* around = nullptr;
+    for (const ViewEntry& entry : entries)  // sorted, so that the last one is the nearest
+      if (policies::is_at_or_below(at.path, entry.path)) around = &entry;
+    if (around == nullptr || around->show == Show::read)
+      hidden.push_back({std::move(at.path), Show::hidden, at.type, ""});
+  }
+  if (hidden.size() > kHostSocketsMax)
+    return fail(ErrorCode::too_large, "sandbox: " + std::to_string(hidden.size()) +
+                                          " of the host's sockets would be shown, such as " +
+                                          to_printable(hidden.front().path) + "; at most " +
+                                          std::to_string(kHostSocketsMax) +
+                                          " can be covered: hide their folders");
+  std::ranges::move(hidden, std::back_inserter(entries));
+  return {};
+}
+
 // An overlay of something that is not there needs a mount point, which can be made in folders that
 // start empty only: nothing is created in the user's tree.
 void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) {
@@ -327,6 +371,15 @@ void drop_placeless(const CompileInput& input, std::vector<ViewEntry>& entries) 
 }
 
 }  // namespace
+
+std::vector<std::string> paths_to_hide(const CompileInput& input) {
+  std::vector<std::string> paths;
+  if (input.host.uid == 0 && input.root_mode == RootMode::unmapped)
+    paths.assign(kRootOnlyPaths.begin(), kRootOnlyPaths.end());
+  for (const policies::PathGrant& grant : input.policy.filesystem.grants)
+    if (grant.access == policies::Access::hidden) paths.push_back(grant.path);
+  return paths;
+}
 
 Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const LookAtPath& look) {
   std::vector<ViewEntry> entries;
@@ -360,13 +413,12 @@ Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const Loo
   if (!input.scratch.empty()) add(input.scratch, Show::write, "");
   add(input.workspace.root, show_of(input.policy.filesystem.workspace), "");
 
-  std::ranges::sort(entries, [](const ViewEntry& a, const ViewEntry& b) {
-    return a.path != b.path ? a.path < b.path : weight(a.show) > weight(b.show);
-  });
-  const auto repeated = std::ranges::unique(
-      entries, [](const ViewEntry& a, const ViewEntry& b) { return a.path == b.path; });
-  entries.erase(repeated.begin(), repeated.end());
-  if (mounts) drop_placeless(input, entries);
+  sort_once(entries);
+  if (mounts) {
+    TRY(hide_sockets(input, look, entries));
+    sort_once(entries);
+    drop_placeless(input, entries);
+  }
   return entries;
 }
 

@@ -4,8 +4,9 @@
 // protected paths.
 //
 // What it does not protect: what is readable on the host and not hidden stays readable; a host
-// process that removes a mount point takes the cover with it (the audit after each command looks
-// again); the session's own /tmp, /run and home are shared by its commands.
+// process that removes a mount point takes the cover with it (HiddenPaths puts it back before the
+// next command, and the audit after each looks again); the session's own /tmp, /run and home are
+// shared by its commands.
 #pragma once
 
 #include "sandbox/compile.hpp"
@@ -30,6 +31,9 @@ struct ViewEntry {
 /// The policy's grants, the workspace and the private folders, resolved, sorted, one entry a path.
 /// Fails on a writable grant that does not exist.
 Result<std::vector<ViewEntry>> view_entries(const CompileInput& input, const LookAtPath& look);
+
+/// Every path that must not be seen, as the policy names it, whether it is there or not.
+std::vector<std::string> paths_to_hide(const CompileInput& input);
 
 /// Mounts, and the trees that the zygote must clone with mapped ids.
 struct RootView {

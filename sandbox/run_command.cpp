@@ -3,6 +3,7 @@
 #include "runtime/async/cancellation.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/async/timeout.hpp"
+#include "sandbox/command_input.hpp"
 #include "sandbox/descriptors.hpp"
 #include "sandbox/output_reader.hpp"
 
@@ -60,6 +61,7 @@ class CommandRun {
   asio::awaitable<bool> tree_ends_within(Duration duration);
   asio::awaitable<void> enforce_deadline();
   asio::awaitable<void> finish_reading(TaskGroup& readers);
+  Result<> launch(const LaunchPlan& plan);
   bool count_output(std::size_t bytes);
   void kill();
 
@@ -75,6 +77,7 @@ class CommandRun {
   UniqueFd pidfd_;
   std::optional<OutputReader> out_;
   std::optional<OutputReader> err_;
+  std::optional<InputFeeder> feeder_;
   std::uint64_t output_bytes_ = 0;
   bool kill_wanted_ = false;
   bool first_process_ended_ = false;
@@ -119,7 +122,8 @@ asio::awaitable<void> CommandRun::take(CellEvent event) {
       watchers_.spawn(watch->watch(pidfd_.get(), outcome_, [this] { kill(); }));
   } else if (auto* listener = std::get_if<cell_event::Listener>(&event)) {
     for (CommandWatch* watch : watches_)
-      watchers_.spawn(watch->serve(UniqueFd(::dup(listener->fd.get())), outcome_));
+      watchers_.spawn(
+          watch->serve(UniqueFd(::fcntl(listener->fd.get(), F_DUPFD_CLOEXEC, 0)), outcome_));
   } else if (auto* terminal = std::get_if<cell_event::Terminal>(&event)) {
     if (io_.on_terminal) io_.on_terminal(std::move(terminal->fd));
   } else if (auto* failed = std::get_if<cell_event::Failed>(&event)) {
@@ -199,30 +203,41 @@ asio::awaitable<void> CommandRun::finish_reading(TaskGroup& readers) {
   outcome_.err = co_await err_->finish();
 }
 
+// Starts the command, its standard streams connected to us.
+Result<> CommandRun::launch(const LaunchPlan& plan) {
+  auto [out_read, out_write] = TRY(output_pipe());
+  auto [err_read, err_write] = TRY(output_pipe());
+  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+  int input = nothing.get();
+  switch (TRY(input_kind(io_.input))) {
+    case InputKind::empty:
+      break;
+    case InputKind::pass:
+      input = io_.input;
+      break;
+    case InputKind::feed:
+      feeder_.emplace(TRY(InputFeeder::create(executor_, io_.input)));
+      input = feeder_->read_end().get();
+      break;
+  }
+  TRY(cell_.launch(plan, {input, out_write.get(), err_write.get()}));
+  if (feeder_) feeder_->read_end().reset();
+  out_.emplace(executor_, std::move(out_read), OutputStream::out, io_);
+  err_.emplace(executor_, std::move(err_read), OutputStream::err, io_);
+  return {};
+}
+
 asio::awaitable<Outcome> CommandRun::run(const LaunchPlan& plan) {
   const Instant start = clock_.now();
-  auto out = output_pipe();
-  auto err = output_pipe();
-  const UniqueFd nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-  Result<> launched = !out   ? Result<>(fail(out.error()))
-                      : !err ? Result<>(fail(err.error()))
-                             : Result<>();
-  if (launched)
-    launched = cell_.launch(
-        plan, {io_.input >= 0 ? io_.input : nothing.get(), out->second.get(), err->second.get()});
-  if (!launched) {
+  if (const Result<> launched = launch(plan); !launched) {
     outcome_.end(Ending::not_started, launched.error().message);
     co_return std::move(outcome_);
   }
-  out->second.reset();
-  err->second.reset();
-  out_.emplace(executor_, std::move(out->first), OutputStream::out, io_);
-  err_.emplace(executor_, std::move(err->first), OutputStream::err, io_);
-
   TaskGroup readers(executor_);
   for (OutputReader* reader : {&*out_, &*err_})
     readers.spawn(reader->run([this](std::size_t bytes) { return count_output(bytes); }));
-  watchers_.spawn(enforce_deadline());
+  if (limits_.time != kNoDeadline) watchers_.spawn(enforce_deadline());
+  if (feeder_) watchers_.spawn(feeder_->run());
 
   // Cancelled from above: the tree must still die before we unwind, so the rest cannot be
   // cancelled.

@@ -23,7 +23,9 @@ enum class OutputStream : std::uint8_t { out, err };
 
 /// Where a command's input comes from and its output goes, beside the outcome.
 struct CommandIo {
-  int input = -1;  ///< descriptor for standard input; -1 is /dev/null. Stays the caller's
+  /// Descriptor for standard input; -1 is /dev/null. Stays the caller's. Only an anonymous pipe is
+  /// passed as it is (see command_input.hpp).
+  int input = -1;
   /// Sees every piece of output as it comes; may be empty.
   std::function<void(OutputStream, std::string_view)> on_output;
   /// Gets the master of the command's pseudo-terminal, when the plan asks for one; then nothing
@@ -32,6 +34,9 @@ struct CommandIo {
   const trace::BlobStore* blobs = nullptr;  ///< takes whole outputs that were cut; may be absent
   OffloadPool* offload = nullptr;           ///< compresses them; goes with `blobs`
 };
+
+/// As CommandLimits::time: it goes on until it ends by itself or is cancelled.
+inline constexpr Duration kNoDeadline = Duration::max();
 
 struct CommandLimits {
   Duration time = std::chrono::minutes(10);

@@ -2,8 +2,10 @@
 
 #include "policies/path_rules.hpp"
 #include "runtime/base/file.hpp"
-#include "sandbox/control_groups.hpp"
+#include "sandbox/maker_name.hpp"
+#include "sandbox/remove_tree.hpp"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 
 #include <cerrno>
@@ -16,11 +18,17 @@ namespace fs = std::filesystem;
 
 constexpr mode_t kOwnerOnly = 0700;
 
+// With folders nobody may write, such as those of Go's module cache, which only root's remove_all
+// removes. What stays is for the next sweep.
+void remove_folder(const fs::path& path) {
+  const UniqueFd parent(::open(path.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (parent) (void)remove_tree(parent.get(), path.filename().string());
+}
+
 void sweep_stale(const fs::path& parent) {
   std::error_code ignored;
   for (const auto& entry : fs::directory_iterator(parent, ignored))
-    if (is_name_of_gone_process(entry.path().filename().string()))
-      fs::remove_all(entry.path(), ignored);
+    if (is_left_behind(entry.path())) remove_folder(entry.path());
 }
 
 }  // namespace
@@ -29,11 +37,13 @@ Result<ScratchFolder> ScratchFolder::create(const fs::path& parent) {
   TRY(create_private_dirs(parent));
   sweep_stale(parent);
   ScratchFolder folder;
-  const fs::path path = parent / new_group_name();
+  const fs::path path = parent / new_maker_name();
   if (::mkdir(path.c_str(), kOwnerOnly) != 0)
     return fail(system_error("scratch folder " + path.string(), errno));
+  folder.held_ = TRY(hold_folder(path));
   folder.path_ = look_at_path(path.string()).path;
-  for (const std::string& inside : {folder.tmp(), folder.home(), folder.run()})
+  for (const std::string& inside :
+       {folder.tmp(), folder.home(), folder.run(), folder.shared_memory()})
     if (::mkdir(inside.c_str(), kOwnerOnly) != 0)
       return fail(system_error("scratch folder " + inside, errno));
   return folder;
@@ -42,12 +52,13 @@ Result<ScratchFolder> ScratchFolder::create(const fs::path& parent) {
 ScratchFolder::~ScratchFolder() { remove(); }
 
 ScratchFolder::ScratchFolder(ScratchFolder&& other) noexcept
-    : path_(std::exchange(other.path_, "")) {}
+    : path_(std::exchange(other.path_, "")), held_(std::move(other.held_)) {}
 
 ScratchFolder& ScratchFolder::operator=(ScratchFolder&& other) noexcept {
   if (this == &other) return *this;
   remove();
   path_ = std::exchange(other.path_, "");
+  held_ = std::move(other.held_);
   return *this;
 }
 
@@ -67,9 +78,9 @@ void ScratchFolder::link_home(const std::string& old_home,
 
 void ScratchFolder::remove() {
   if (path_.empty()) return;
-  std::error_code ignored;
-  fs::remove_all(path_, ignored);
+  remove_folder(path_);
   path_.clear();
+  held_.reset();
 }
 
 }  // namespace fathom::sandbox

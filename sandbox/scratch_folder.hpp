@@ -1,11 +1,12 @@
-// ScratchFolder: /tmp, home and run-time folder of a session that has no mounts of its own. A
-// folder of the host, private to this user, that goes with the session.
+// ScratchFolder: /tmp, /dev/shm, home and run-time folder of a session that has no mounts of its
+// own. A folder of the host, private to this user, that goes with the session.
 //
 // What it does not protect: processes of the same user outside see and change what is in it, and it
 // fills the host's disk, not a tmpfs of limited size.
 #pragma once
 
 #include "runtime/base/result.hpp"
+#include "runtime/base/unique_fd.hpp"
 #include "sandbox/root_view.hpp"
 
 #include <filesystem>
@@ -34,6 +35,7 @@ class ScratchFolder {
   [[nodiscard]] std::string tmp() const { return path_ + "/tmp"; }
   [[nodiscard]] std::string home() const { return path_ + "/home"; }
   [[nodiscard]] std::string run() const { return path_ + "/run"; }
+  [[nodiscard]] std::string shared_memory() const { return path_ + "/shm"; }
 
   /// Removes it with all that is in it; links in it are removed, never followed. What cannot be
   /// removed stays for the next runtime's sweep.
@@ -41,6 +43,7 @@ class ScratchFolder {
 
  private:
   std::string path_;
+  UniqueFd held_;  ///< its lock
 };
 
 }  // namespace fathom::sandbox

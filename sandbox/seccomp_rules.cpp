@@ -2,6 +2,7 @@
 
 #include "runtime/base/ensure.hpp"
 
+#include <fcntl.h>
 #include <linux/sched.h>
 
 #include <array>
@@ -44,12 +45,29 @@ constexpr std::uint32_t kOpenAccess = 3;
 constexpr std::uint32_t kOpenCreate = 0100;
 constexpr std::uint32_t kOpenExclusive = 0200;
 constexpr std::uint32_t kOpenTruncate = 01000;
+constexpr std::uint32_t kOpenReadWrite = 2;
+constexpr std::uint32_t kOpenNoFollow = O_NOFOLLOW;  // other bits on arm64
+constexpr std::uint32_t kOpenCloseOnExec = 02000000;
+constexpr std::uint32_t kModeOwnerWrites = 0200;
+constexpr auto kWorkingDir = static_cast<std::uint32_t>(AT_FDCWD);
 constexpr std::uint32_t kOpenTemporary = 020000000;  // __O_TMPFILE without O_DIRECTORY
 
 constexpr std::uint32_t kTiocsti = 0x5412;
 constexpr std::uint32_t kTioclinux = 0x541C;
 constexpr std::uint32_t kTioccons = 0x541D;
 constexpr std::uint32_t kTiocsetd = 0x5423;
+
+// FS_IOC_SETFLAGS (of long and of int), FS_IOC_FSSETXATTR, FS_IOC_SETVERSION (likewise),
+// FS_IOC_ENABLE_VERITY, FS_IOC_SET_ENCRYPTION_POLICY: the owner may, on a descriptor for reading.
+constexpr std::array<std::uint32_t, 7> kAttributeCommands = {
+    0x40086602, 0x40046602, 0x401C5820, 0x40087602, 0x40047602, 0x40806685, 0x800C6613};
+
+// Those of btrfs make, remove and lock whole subvolumes, on a descriptor for reading. Three have
+// become everybody's and write only what is open for writing: FICLONE, FICLONERANGE and
+// FIDEDUPERANGE.
+constexpr std::uint32_t kIoctlType = 0xFF00;
+constexpr std::uint32_t kBtrfsType = 0x9400;
+constexpr std::array<std::uint32_t, 3> kCloneCommands = {0x40049409, 0x4020940D, 0xC0189436};
 
 constexpr std::uint32_t kPrSetMm = 35;
 constexpr std::uint32_t kPersonalityQuery = 0xFFFFFFFF;
@@ -164,11 +182,43 @@ Rule send_message_rule(const FilterOptions& options, std::uint8_t flags) {
 Rule sendmsg_rule(const FilterOptions& options) { return send_message_rule(options, 2); }
 Rule sendmmsg_rule(const FilterOptions& options) { return send_message_rule(options, 3); }
 
-Rule ioctl_rule(const FilterOptions&) {
+Rule ioctl_rule(const FilterOptions& options) {
   Rule rule{{}, Answer::allow};
   for (std::uint32_t command : {kTiocsti, kTioclinux, kTioccons, kTiocsetd})
     rule.clauses.push_back({{is(1, command)}, Answer::eperm});
+  if (!options.notify.metadata) return rule;
+  for (std::uint32_t command : kAttributeCommands)
+    rule.clauses.push_back({{is(1, command)}, Answer::eperm});
+  for (std::uint32_t command : kCloneCommands)
+    rule.clauses.push_back({{is(1, command)}, Answer::allow});
+  rule.clauses.push_back({{is(1, kBtrfsType, kIoctlType)}, Answer::eperm});
   return rule;
+}
+
+Rule metadata_rule(const FilterOptions& options) {
+  return always(options.notify.metadata ? Answer::notify : Answer::allow);
+}
+
+// The calls of Linux 6.13 keep a part of their arguments in memory, and everybody has others.
+Rule attribute_at_rule(const FilterOptions& options) {
+  return always(options.notify.metadata ? Answer::enosys : Answer::allow);
+}
+
+Rule name_rule(const FilterOptions& options) {
+  return always(options.notify.shared_memory ? Answer::notify : Answer::allow);
+}
+
+// What C libraries call where there are no link and unlink. Elsewhere shm_unlink(3) and sem_open(3)
+// never come this way, and rm does.
+Rule name_at_rule(const FilterOptions& options) {
+#ifdef __x86_64__
+  const bool waits = false;
+#else
+  const bool waits = options.notify.shared_memory;
+#endif
+  (void)options;
+  if (!waits) return always(Answer::allow);
+  return {{{{is(0, kWorkingDir)}, Answer::notify}}, Answer::allow};
 }
 
 Rule mode_rule(const FilterOptions& options, std::uint8_t mode) {
@@ -177,6 +227,14 @@ Rule mode_rule(const FilterOptions& options, std::uint8_t mode) {
 }
 Rule mode1_rule(const FilterOptions& options) { return mode_rule(options, 1); }
 Rule mode2_rule(const FilterOptions& options) { return mode_rule(options, 2); }
+
+Rule chmod_rule(const FilterOptions& options, std::uint8_t mode) {
+  Rule rule = mode_rule(options, mode);
+  rule.otherwise = metadata_rule(options).otherwise;
+  return rule;
+}
+Rule chmod1_rule(const FilterOptions& options) { return chmod_rule(options, 1); }
+Rule chmod2_rule(const FilterOptions& options) { return chmod_rule(options, 2); }
 
 Rule mknod_rule(const FilterOptions& options, std::uint8_t mode) {
   Rule rule = mode_rule(options, mode);
@@ -195,6 +253,14 @@ Rule open_rule(const FilterOptions& options, std::uint8_t flags) {
   if (options.refuse_setuid_bits)
     rule.clauses.push_back(
         {{has_any(flags, kOpenCreate | kOpenTemporary), has_any(mode, kModeSetid)}, Answer::eperm});
+  if (options.notify.shared_memory) {
+    constexpr std::uint32_t kNew = kOpenExclusive | kOpenNoFollow;
+    rule.clauses.push_back({{is(flags, kNew, kNew)}, Answer::notify});
+    rule.clauses.push_back({{is(flags, kOpenReadWrite | kOpenCreate | kOpenExclusive),
+                             has_any(mode, kModeOwnerWrites)},
+                            Answer::notify});
+    rule.clauses.push_back({{is(flags, kOpenNoFollow | kOpenCloseOnExec)}, Answer::notify});
+  }
   if (options.notify.write_opens) {
     rule.clauses.push_back({{has_any(flags, kOpenExclusive)}, Answer::allow});
     rule.clauses.push_back(
@@ -242,6 +308,10 @@ Rule limits_rule(const FilterOptions& options) {
   return {{{{has_any(0, 0xFFFFFFFF)}, Answer::eperm}}, Answer::allow};  // 0 is the caller
 }
 
+Rule ipc_rule(const FilterOptions& options) {
+  return always(options.ipc_objects ? Answer::allow : Answer::eperm);
+}
+
 Rule userfaultfd_rule(const FilterOptions& options) {
   return {{{{has_any(0, kUserfaultUserModeOnly)}, Answer::allow}}, forbidden_answer(options)};
 }
@@ -260,15 +330,15 @@ struct NamedRule {
 };
 
 constexpr auto kRules = std::to_array<NamedRule>({
-    {"chmod", mode1_rule},
+    {"chmod", chmod1_rule},
     {"bind", bind_rule},
     {"chroot", chroot_rule},
     {"clone", clone_rule},
     {"connect", connect_rule},
     {"creat", creat_rule},
-    {"fchmod", mode1_rule},
-    {"fchmodat", mode2_rule},
-    {"fchmodat2", mode2_rule},
+    {"fchmod", chmod1_rule},
+    {"fchmodat", chmod2_rule},
+    {"fchmodat2", chmod2_rule},
     {"ioctl", ioctl_rule},
     {"kcmp", trace_rule},
     {"mkdir", mode1_rule},
@@ -294,6 +364,36 @@ constexpr auto kRules = std::to_array<NamedRule>({
     {"socketpair", socketpair_rule},
     {"unshare", unshare_rule},
     {"userfaultfd", userfaultfd_rule},
+    {"chown", metadata_rule},
+    {"fchown", metadata_rule},
+    {"lchown", metadata_rule},
+    {"fchownat", metadata_rule},
+    {"setxattr", metadata_rule},
+    {"lsetxattr", metadata_rule},
+    {"fsetxattr", metadata_rule},
+    {"removexattr", metadata_rule},
+    {"lremovexattr", metadata_rule},
+    {"fremovexattr", metadata_rule},
+    {"utime", metadata_rule},
+    {"utimes", metadata_rule},
+    {"utimensat", metadata_rule},
+    {"futimesat", metadata_rule},
+    {"setxattrat", attribute_at_rule},
+    {"removexattrat", attribute_at_rule},
+    {"link", name_rule},
+    {"unlink", name_rule},
+    {"linkat", name_at_rule},
+    {"semget", ipc_rule},
+    {"semop", ipc_rule},
+    {"semtimedop", ipc_rule},
+    {"semctl", ipc_rule},
+    {"msgget", ipc_rule},
+    {"msgsnd", ipc_rule},
+    {"msgrcv", ipc_rule},
+    {"msgctl", ipc_rule},
+    {"mq_open", ipc_rule},
+    {"mq_unlink", ipc_rule},
+    {"unlinkat", name_at_rule},
 });
 
 }  // namespace

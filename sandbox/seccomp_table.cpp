@@ -38,9 +38,13 @@ constexpr auto kGroups = std::to_array<Group>({
     // a path is a pointer, and what it points to can change after the check.
     {granted, granted, granted,
      "stat fstat lstat newfstatat statx statfs fstatfs access faccessat faccessat2 readlink "
-     "readlinkat getdents getdents64 getcwd chdir fchdir rename renameat renameat2 link linkat "
-     "symlink symlinkat unlink unlinkat rmdir truncate umask utime utimes utimensat futimesat "
-     "getxattr lgetxattr fgetxattr getxattrat listxattr llistxattr flistxattr listxattrat"},
+     "readlinkat getdents getdents64 getcwd chdir fchdir rename renameat renameat2 symlink "
+     "symlinkat rmdir truncate umask getxattr lgetxattr fgetxattr getxattrat listxattr llistxattr "
+     "flistxattr listxattrat"},
+
+    // The same, but the supervisor stands in for what Landlock lacks: times, which it has no right
+    // for (NotifySet::metadata), and names in /dev/shm (NotifySet::shared_memory).
+    {checked, checked, checked, "utime utimes utimensat futimesat link linkat unlink unlinkat"},
 
     // The same, with mode bits or open flags in a register that the options may forbid.
     {checked, checked, checked,
@@ -48,7 +52,8 @@ constexpr auto kGroups = std::to_array<Group>({
 
     // What a formatter never needs and a build does: owners and attributes of its own files. Owners
     // beyond the namespace's map, and trusted.* and security.*, need capabilities that are gone.
-    {granted, granted, refused,
+    // Whose files is the mounts' affair, or the supervisor's: NotifySet::metadata.
+    {checked, checked, refused,
      "chown fchown lchown fchownat setxattr lsetxattr fsetxattr setxattrat removexattr "
      "lremovexattr fremovexattr removexattrat"},
 
@@ -56,7 +61,9 @@ constexpr auto kGroups = std::to_array<Group>({
     {checked, checked, refused, "mknod mknodat"},
 
     // ioctl reaches whatever the descriptor is: devices must be kept out of /dev. Only the four
-    // commands that push input into a terminal or seize the console are refused here.
+    // commands that push input into a terminal or seize the console are refused here, and with
+    // NotifySet::metadata those that change attributes or subvolumes through a descriptor for
+    // reading.
     {checked, checked, checked, "ioctl"},
 
     // Memory of its own. Writable code stays possible: every JIT needs it (7 of 29 toolchains break
@@ -127,12 +134,15 @@ constexpr auto kGroups = std::to_array<Group>({
     // memory. The capability to set it is gone too; that is the first fence, this is the second.
     {refused, refused, refused, "adjtimex clock_adjtime"},
 
-    // Between threads and processes. System V objects and message queues belong to the ipc
-    // namespace: without one of its own, those of the same user are in reach.
+    // Between threads and processes. System V's shared memory belongs to the ipc namespace: without
+    // one of its own, that of the same user is in reach. A queue's descriptor comes from mq_open.
     {granted, granted, granted,
-     "futex futex_waitv futex_wait futex_wake futex_requeue semget semop semtimedop semctl shmget "
-     "shmat shmdt shmctl msgget msgsnd msgrcv msgctl mq_open mq_unlink mq_timedsend "
-     "mq_timedreceive mq_notify mq_getsetattr"},
+     "futex futex_waitv futex_wait futex_wake futex_requeue shmget shmat shmdt shmctl "
+     "mq_timedsend mq_timedreceive mq_notify mq_getsetattr"},
+
+    // The ipc namespace's other objects: FilterOptions::ipc_objects.
+    {checked, checked, checked,
+     "semget semop semtimedop semctl msgget msgsnd msgrcv msgctl mq_open mq_unlink"},
 
     // Sockets by family, type and protocol; `strict` has pairs only. Where a granted socket may
     // connect to, and which address it may bind, is decided by the network namespace, Landlock or

@@ -126,6 +126,7 @@ Result<std::unique_ptr<Session>> Session::open(ZygoteProcess& zygote, const Sess
                                                asio::any_io_executor executor) {
   UniqueFd socket = TRY(zygote.open_session(plan.encode()));
   auto session = std::unique_ptr<Session>(new Session(std::move(executor), std::move(socket)));
+  session->has_shown_ = !plan.shown.empty();
   session->has_pid_namespaces_ = (plan.cell_flags & wire::kCellPids) != 0;
   return session;
 }
@@ -143,6 +144,10 @@ Result<> Session::take_started(const wire::SessionStarted& message, std::vector<
 
 Result<> Session::take_ready(const wire::SessionReady& message, std::vector<UniqueFd> fds) {
   ready_ = true;
+  if (has_shown_ && message.stage == wire::Stage::none && !fds.empty()) {
+    shown_ = std::move(fds.back());
+    fds.pop_back();
+  }
   listeners_ = std::move(fds);
   if (message.stage == wire::Stage::none) return {};
   failed_stage_ = message.stage;

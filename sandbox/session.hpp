@@ -88,6 +88,9 @@ class Session {
   /// network's.
   std::vector<UniqueFd>& listeners() { return listeners_; }
 
+  /// The plan's shown folder as the session sees it, once ready() has returned; else empty.
+  [[nodiscard]] const UniqueFd& shown() const { return shown_; }
+
   /// A new command's namespaces; `extra` are mount operations for it alone.
   Result<std::unique_ptr<Cell>> prepare(const MountRecipe* extra = nullptr, CellFilter filter = {});
 
@@ -115,6 +118,8 @@ class Session {
   wire::Stage failed_stage_ = wire::Stage::none;
   std::optional<Error> error_;
   std::vector<UniqueFd> listeners_;
+  bool has_shown_ = false;  ///< the plan names one
+  UniqueFd shown_;
 };
 
 /// Returns when `fd` is readable. Throws operation_aborted on cancellation.

@@ -153,6 +153,8 @@ class Scan {
     const Directory& now = out_.directories[index];
     if (now.before == kNone) return false;
     const Directory& old = before_->directories[now.before];
+    // After a bound was met the old look has names that it never listed: nothing of it is whole.
+    if (!before_->exceeded.empty()) return false;
     if (!old.settled || old.unread || old.mount || old.asked != now.asked) return false;
     if (old.inode != now.inode || old.device != now.device) return false;
     if (old.changed_ns != now.changed_ns) return false;

@@ -2,6 +2,7 @@
 
 #include "sandbox/control_groups.hpp"
 #include "sandbox/descriptors.hpp"
+#include "sandbox/maker_name.hpp"
 #include "sandbox/zygote/wire.hpp"
 
 #include <fcntl.h>
@@ -67,7 +68,7 @@ Result<std::unique_ptr<ZygoteProcess>> ZygoteProcess::start() {
   ::posix_spawn_file_actions_adddup2(&files.actions, socket.get(), kSocket);
   // An empty environment: nothing of ours can be read in its memory.
   const std::string path = "/proc/self/fd/" + std::to_string(file.get());
-  std::vector<std::string> words = {"fathom-zygote", group_name_prefix()};
+  std::vector<std::string> words = {"fathom-zygote", maker_name_prefix()};
   for (const std::string* folder : {&parents.unified, &parents.memory, &parents.pids, &parents.cpu})
     if (!folder->empty()) words.push_back(*folder);
   std::vector<char*> argv;

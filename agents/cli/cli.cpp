@@ -1,174 +1,63 @@
 #include "agents/cli/cli.hpp"
 
-#include "agents/cli/bench_command.hpp"
+#include "agents/cli/agent_command.hpp"
+#include "agents/cli/approve_command.hpp"
+#include "agents/cli/chosen_command.hpp"
 #include "agents/cli/completion.hpp"
+#include "agents/cli/config_command.hpp"
+#include "agents/cli/config_show.hpp"
 #include "agents/cli/doctor.hpp"
-#include "agents/cli/generate_command.hpp"
-#include "agents/cli/model_command.hpp"
+#include "agents/cli/encode_command.hpp"
+#include "agents/cli/engine_flags.hpp"
 #include "agents/cli/policy_flags.hpp"
+#include "agents/cli/run_command.hpp"
 #include "agents/cli/sandbox_command.hpp"
 #include "agents/cli/sandbox_report.hpp"
+#include "agents/cli/session_command.hpp"
 #include "agents/cli/terminal.hpp"
-#include "agents/cli/trace_command.hpp"
+#include "agents/cli/tool_command.hpp"
+#include "agents/cli/trace_flags.hpp"
 #include "agents/cli/transaction_flags.hpp"
-#include "engine/cpu/thread_pool.hpp"
+#include "agents/cli/undo_command.hpp"
 #include "runtime/base/text.hpp"
 
 #include <CLI/CLI.hpp>
-#include <boost/asio/co_spawn.hpp>
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 
 #include <unistd.h>
 
 #include <algorithm>
-#include <csignal>
-#include <functional>
 #include <optional>
 
 namespace fathom::agents {
 namespace {
-
-// What the parsed command will do. Set by the callback of the one sub-command that was chosen,
-// run after parsing.
-using Command = std::function<Result<ExitCode>(Terminal&)>;
 
 struct Cli {
   CLI::App app{"Fathom runs coding agents against repositories, with its own DeepSeek-V4 engine.",
                "fathom"};
   const GetEnv& env;
   ColourMode colour = ColourMode::automatic;
+  AgentOptions agent;
+  ApproveOptions approve;
+  ConfigOptions config;
+  ConfigShowOptions config_show;
   TraceOptions trace;
   ModelOptions model;
   PolicyOptions policy;
+  EncodeOptions encode;
   GenerateOptions generate;
   BenchOptions bench;
+  RunOptions run;
   SandboxOptions sandbox;
+  SessionCommandOptions session;
   TransactionOptions transaction;
+  ToolOptions tool;
+  UndoOptions undo;
   bool json = false;
   std::string shell;
-  Command command;
+  ChosenCommand command;  ///< set by the callback of the one sub-command that was chosen
 
   explicit Cli(const GetEnv& environment) : env(environment) {}
 };
-
-// Runs a task that waits (for a file to grow, for time to pass) until it ends or Ctrl-C stops it.
-Result<ExitCode> run_waiting(const std::function<asio::awaitable<Result<>>(Clock&)>& start) {
-  asio::io_context io{1};
-  SystemClock clock;
-  asio::signal_set interrupts(io, SIGINT, SIGTERM);
-  std::optional<Result<>> result;
-  bool interrupted = false;
-  interrupts.async_wait([&](boost::system::error_code ec, int) {
-    if (ec) return;
-    interrupted = true;
-    io.stop();
-  });
-  asio::co_spawn(io, start(clock), [&](std::exception_ptr error, Result<> ended) {
-    if (error) std::rethrow_exception(error);
-    result = std::move(ended);
-    io.stop();
-  });
-  io.run();
-  if (interrupted) return ExitCode::interrupted;
-  if (!*result) return fail(result->error());
-  return ExitCode::ok;
-}
-
-void add_trace_filters(CLI::App& command, Cli& cli) {
-  command.add_option("FILE", cli.trace.file, "Journal of a run (.jsonl)")->required();
-  command
-      .add_option("--type", cli.trace.types,
-                  "Only this type or family, such as tool.started or 'tool.'")
-      ->allow_extra_args(false);
-  command.add_option("--after", cli.trace.after_seq, "Only events behind this seq");
-  command.add_flag("--json", cli.json, "One JSON object a line, as in the journal");
-}
-
-void add_trace(Cli& cli) {
-  CLI::App* trace = cli.app.add_subcommand("trace", "Show, follow or replay the journal of a run");
-  trace->require_subcommand(1);
-  trace->footer(
-      "Examples:\n  fathom trace show run.jsonl --type tool.\n  fathom trace tail run.jsonl\n"
-      "  fathom trace replay run.jsonl --speed 10");
-
-  CLI::App* show = trace->add_subcommand("show", "Print every event");
-  add_trace_filters(*show, cli);
-  show->footer(
-      "Example:\n  fathom trace show run.jsonl --type tool. --type test. --json | jq .data");
-  show->callback([&cli] {
-    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
-      TRY(trace_show(cli.trace, terminal));
-      return ExitCode::ok;
-    };
-  });
-
-  CLI::App* tail = trace->add_subcommand(
-      "tail", "Print the last events, then follow until the run has finished");
-  add_trace_filters(*tail, cli);
-  tail->add_option("-n,--last", cli.trace.last, "How many events to begin with")
-      ->capture_default_str();
-  tail->add_flag("!--no-follow", cli.trace.follow, "Stop after those");
-  tail->footer("Example:\n  fathom trace tail run.jsonl -n 50 --no-follow");
-  tail->callback([&cli] {
-    cli.command = [&cli](Terminal& terminal) {
-      return run_waiting([&](Clock& clock) { return trace_tail(cli.trace, terminal, clock); });
-    };
-  });
-
-  CLI::App* replay =
-      trace->add_subcommand("replay", "Print the events at the pace they were recorded");
-  add_trace_filters(*replay, cli);
-  replay->add_option("--speed", cli.trace.speed, "Times as fast as recorded; 0 does not wait")
-      ->check(CLI::Range(0.0, 1e6))
-      ->capture_default_str();
-  replay->footer(
-      "Example:\n  fathom trace replay run.jsonl --speed 10\n(pauses of more than 2 s are "
-      "shortened to 2 s)");
-  replay->callback([&cli] {
-    cli.command = [&cli](Terminal& terminal) {
-      return run_waiting([&](Clock& clock) { return trace_replay(cli.trace, terminal, clock); });
-    };
-  });
-}
-
-void add_model(Cli& cli) {
-  CLI::App* model = cli.app.add_subcommand("model", "Look at a checkpoint, check it, or make one");
-  model->require_subcommand(1);
-  model->footer(
-      "Examples:\n  fathom model inspect DeepSeek-V4-Flash\n  fathom model random --shape tiny "
-      "/tmp/tiny");
-  const auto add = [&](const char* name, const char* help,
-                       Result<> (*run)(const ModelOptions&, Terminal&)) {
-    CLI::App* command = model->add_subcommand(name, help);
-    command->add_option("DIR", cli.model.dir, "Folder with config.json and model*.safetensors")
-        ->required();
-    command->callback([&cli, run] {
-      cli.command = [&cli, run](Terminal& terminal) -> Result<ExitCode> {
-        cli.model.format = cli.json ? ReportFormat::json : ReportFormat::human;
-        TRY(run(cli.model, terminal));
-        return ExitCode::ok;
-      };
-    });
-    return command;
-  };
-  CLI::App* inspect =
-      add("inspect", "Parameters, bytes, layers, KV bytes and what fits here", model_inspect);
-  inspect->add_flag("--json", cli.json, "One JSON object");
-  inspect->footer("Example:\n  fathom model inspect DIR --json | jq .kv_bytes");
-  CLI::App* verify =
-      add("verify", "Read every byte: damaged values, and the content's fingerprint", model_verify);
-  verify->add_flag("--json", cli.json, "One JSON object");
-  verify->footer("Exit code 65 when a value is no number.\nExample:\n  fathom model verify DIR");
-  CLI::App* random =
-      add("random", "Write random weights in the release's format, with a tokenizer", model_random);
-  random
-      ->add_option("--shape", cli.model.shape, "tiny (4 layers, 2 MB) or mini (12 layers, 1.7 GB)")
-      ->capture_default_str();
-  random->add_option("--seed", cli.model.seed, "The same seed gives the same bytes")
-      ->capture_default_str();
-  random->footer("Example:\n  fathom model random --shape mini /tmp/mini");
-}
 
 void add_policy(Cli& cli) {
   add_policy_commands(cli.app, cli.policy, [&cli](PolicyRun run) {
@@ -176,110 +65,43 @@ void add_policy(Cli& cli) {
   });
 }
 
-void add_sampling(CLI::App& command, engine::SamplingOptions& sampling) {
-  command.add_option("--temperature", sampling.temperature, "0 takes the likeliest token")
-      ->capture_default_str();
-  command.add_option("--top-p", sampling.top_p, "Fewest tokens with this much probability")
-      ->capture_default_str();
-  command.add_option("--top-k", sampling.top_k, "This many likeliest tokens; 0 all")
-      ->capture_default_str();
-  command.add_option("--min-p", sampling.min_p, "At least this share of the likeliest")
-      ->capture_default_str();
-  command.add_option("--seed", sampling.seed, "The same seed gives the same tokens")
-      ->capture_default_str();
-}
-
-void add_generate(Cli& cli) {
-  GenerateOptions& options = cli.generate;
-  CLI::App* command =
-      cli.app.add_subcommand("generate", "Continue a prompt with a model on this machine");
-  command->add_option("PROMPT", options.prompt, "Text to continue, or to answer with --chat");
-  command->add_option("--model", options.model, "Folder of the checkpoint")->required();
-  command->add_option("--prompt-file", options.prompt_file,
-                      "Read the prompt from here; - is standard input");
-  command->add_option("--suffix", options.suffix, "Fill in between PROMPT and this text");
-  command->add_option("--schema", options.schema, "JSON Schema file that the answer must meet");
-  command->add_option(
-      "--tools", options.tools,
-      "With --chat: JSON file with the tools it may call, as the OpenAI API has them");
-  command->add_flag("--must-call", options.must_call, "With --tools: the answer is a call");
-  command->add_option("--ids", options.ids, "Token ids in place of a prompt: \"0 5 9\"");
-  command->add_flag("--chat", options.chat, "The prompt is a user's message");
-  command->add_flag("--think", options.think, "With --chat: reason before the answer");
-  command->add_option("--effort", options.effort,
-                      "With --think: none, low, high or max, as the profile has it");
-  command->add_option("--profile", options.profile,
-                      "Chat encoding: preview or 0731; by default the checkpoint's");
-  CLI::Option* ids = command->add_flag_callback(
-      "--print-ids", [&] { options.output = GenerateOutput::ids; },
-      "Print token ids and nothing else");
-  command
-      ->add_flag_callback(
-          "--json", [&] { options.output = GenerateOutput::json; }, "One JSON object at the end")
-      ->excludes(ids);
-  command->add_option("--max-tokens", options.tokens_max, "Length of the answer at most")
-      ->check(CLI::Range(std::int64_t{1}, std::int64_t{1} << 24))
-      ->capture_default_str();
-  add_sampling(*command, options.sampling);
-  command->add_option("--stop", options.stop, "End before this text (repeatable)")
-      ->allow_extra_args(false);
-  command->add_flag("--ignore-eos", options.ignore_eos, "Go on behind the end of sentence");
-  command->add_flag("!--no-speculation", options.speculate, "Do not draft tokens ahead");
-  command->add_flag("--stats", options.stats, "Tokens a second, on standard error");
-  command->add_option("--threads", options.threads, "Threads; 0 uses the cores of this machine")
-      ->check(CLI::Range(0U, engine::ThreadPool::kThreadsMax))
-      ->capture_default_str();
-  const auto numerics = [&options](const std::string& name) {
-    if (name != "official" && name != "exact")
-      throw CLI::ValidationError("--numerics",
-                                 "'" + to_printable(name) + "' is not official or exact");
-    options.numerics = name == "exact" ? engine::Numerics::exact : engine::Numerics::official;
-  };
-  command
-      ->add_option_function<std::string>("--numerics", numerics,
-                                         "official (as released) or exact (f32)")
-      ->type_name("MODE");
-  command->footer(
-      "Examples:\n  fathom generate --model DIR --chat 'Why is the sky blue?'\n"
-      "  fathom generate --model DIR --chat 'List the files' --tools tools.json --json\n"
-      "  fathom generate --model DIR --chat 'Name three birds' --schema birds.schema.json\n"
-      "  fathom generate --model DIR --ids '0 5 9' --print-ids --temperature 0 --ignore-eos");
-  command->callback([&cli] {
-    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
-      TRY(generate(cli.generate, terminal));
-      return ExitCode::ok;
+void add_config(Cli& cli) {
+  add_config_commands(cli.app, cli.config, [&cli](ConfigRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.config, terminal); };
+  });
+  add_config_show_commands(cli.app, cli.config_show, [&cli](ConfigShowRun run) {
+    cli.command = [&cli, run](Terminal& terminal) {
+      return run(cli.config_show, cli.env, terminal);
     };
   });
 }
 
-void add_bench(Cli& cli) {
-  CLI::App* bench =
-      cli.app.add_subcommand("bench", "Measure, as shares of what this machine can do");
-  bench->require_subcommand(1);
-  CLI::App* engine =
-      bench->add_subcommand("engine", "Tokens a second of a checkpoint: prompts, decoding, drafts");
-  engine->add_option("--model", cli.bench.model, "Folder of the checkpoint")->required();
-  engine
-      ->add_option("--context", cli.bench.contexts,
-                   "Also decode behind so many tokens, made up (repeatable)")
-      ->allow_extra_args(false);
-  engine
-      ->add_option("--threads", cli.bench.threads,
-                   "Threads; 0 measures one and then the cores of this machine")
-      ->check(CLI::Range(0U, engine::ThreadPool::kThreadsMax))
-      ->capture_default_str();
-  engine->add_flag("--quick", cli.bench.quick, "One round of each");
-  engine->add_flag("--json", cli.json, "One JSON object");
-  engine->footer(
-      "Fails when something else is running: then figures mean nothing.\n"
-      "Examples:\n  fathom model random --shape mini DIR\n  fathom bench engine --model DIR\n"
-      "  fathom bench engine --model DIR --context 1000 --context 256000 --json");
-  engine->callback([&cli] {
-    cli.command = [&cli](Terminal& terminal) -> Result<ExitCode> {
-      cli.bench.format = cli.json ? ReportFormat::json : ReportFormat::human;
-      TRY(bench_engine(cli.bench, terminal));
-      return ExitCode::ok;
-    };
+void add_agent(Cli& cli) {
+  add_agent_commands(cli.app, cli.agent, [&cli](AgentRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.agent, cli.env, terminal); };
+  });
+}
+
+void add_session(Cli& cli) {
+  CLI::App* session = add_session_commands(cli.app, cli.session, [&cli](SessionRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.session, cli.env, terminal); };
+  });
+  add_resume_command(*session, cli.run, cli.env,
+                     [&cli](ChosenCommand command) { cli.command = std::move(command); });
+  add_approve_command(cli.app, cli.approve, [&cli](ApproveRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.approve, cli.env, terminal); };
+  });
+}
+
+void add_tool(Cli& cli) {
+  add_tool_commands(cli.app, cli.tool, [&cli](ToolRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.tool, cli.env, terminal); };
+  });
+}
+
+void add_undo(Cli& cli) {
+  add_undo_command(cli.app, cli.undo, [&cli](UndoRun run) {
+    cli.command = [&cli, run](Terminal& terminal) { return run(cli.undo, cli.env, terminal); };
   });
 }
 
@@ -410,13 +232,21 @@ void build(Cli& cli) {
       "found,\n"
       "68 too large, 69 in use, 70 a bug, 71 unsupported, 73 disk full, 74 I/O, 75 timeout,\n"
       "76 protocol, 77 permission, 78 certificate, 130 interrupted.");
-  add_bench(cli);
+  const auto choose = [&cli](ChosenCommand command) { cli.command = std::move(command); };
+  add_bench_commands(cli.app, cli.bench, choose);
+  add_agent(cli);
   add_doctor(cli);
-  add_generate(cli);
-  add_model(cli);
+  add_encode_command(cli.app, cli.encode, choose);
+  add_generate_command(cli.app, cli.generate, choose);
+  add_model_commands(cli.app, cli.model, choose);
+  add_run_command(cli.app, cli.run, cli.env, choose);
   add_sandbox(cli);
+  add_session(cli);
   add_policy(cli);
-  add_trace(cli);
+  add_config(cli);
+  add_tool(cli);
+  add_undo(cli);
+  add_trace_commands(cli.app, cli.trace, cli.env, choose);
   add_completion(cli);
 }
 
@@ -471,7 +301,6 @@ std::optional<ExitCode> parse(Cli& cli, const std::vector<std::string>& args) {
   } catch (const CLI::ParseError& error) {
     return report(cli, error);
   }
-  cli.trace.format = cli.json ? TraceFormat::json : TraceFormat::human;
   return std::nullopt;
 }
 

@@ -8,6 +8,7 @@ namespace fathom::agents {
 
 enum class ExitCode : int {
   ok = 0,  ///< answered, fixed, or shown
+  failed = 1,  ///< a tool's call ran and did not succeed
   // Of commands that run an agent.
   no_fix = 10,          ///< no fix, loop or step limit
   flaky = 11,           ///< the tests do not agree with themselves

@@ -1,5 +1,6 @@
 #include "agents/cli/sandbox_command.hpp"
 
+#include "agents/cli/interruptible.hpp"
 #include "agents/cli/sandbox_grants.hpp"
 #include "agents/cli/terminal_bridge.hpp"
 #include "agents/cli/transaction_command.hpp"
@@ -12,11 +13,7 @@
 #include "sandbox/environment.hpp"
 #include "sandbox/launcher.hpp"
 
-#include <boost/asio/bind_cancellation_slot.hpp>
-#include <boost/asio/cancellation_signal.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
 #include <boost/asio/this_coro.hpp>
 #include <nlohmann/json.hpp>
 
@@ -79,18 +76,6 @@ class LiveOutput {
   }
 
  private:
-  static std::string printable_lines(std::string_view bytes) {
-    std::string text;
-    while (!bytes.empty()) {
-      const std::size_t end = bytes.find_first_of("\n\t\r");
-      text += to_printable(bytes.substr(0, end));
-      if (end == std::string_view::npos) break;
-      if (bytes[end] != '\r' || bytes.substr(end + 1, 1) == "\n") text += bytes[end];
-      bytes.remove_prefix(end + 1);
-    }
-    return text;
-  }
-
   bool out_is_terminal_ = ::isatty(STDOUT_FILENO) == 1;
   bool err_is_terminal_ = ::isatty(STDERR_FILENO) == 1;
 };
@@ -136,16 +121,6 @@ Result<ExitCode> answer(const sandbox::Outcome& outcome, const SandboxOptions& o
       return ExitCode::infrastructure;
   }
   return ExitCode::bug;
-}
-
-nlohmann::ordered_json to_json(const sandbox::Refusal& refusal) {
-  nlohmann::ordered_json missing = nlohmann::ordered_json::array();
-  for (const sandbox::GuaranteeState& state : refusal.missing)
-    missing.push_back({{"guarantee", policies::name_of(state.guarantee)},
-                       {"strength", policies::name_of(state.strength)},
-                       {"reason", state.reason},
-                       {"fix", state.fix}});
-  return {{"ending", "not_started"}, {"reason", refusal.message}, {"missing", missing}};
 }
 
 std::optional<ExitCode> refused_by_policy(const policies::Policy& policy,
@@ -229,7 +204,7 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
   if (!launcher) {
     if (run.transaction) (void)run.transaction->end(names);
     if (options.json)
-      run.terminal.out(to_json(refusal).dump() + "\n");
+      run.terminal.out(to_json(refusal) + "\n");
     else
       run.terminal.note(to_printable(launcher.error().message));
     co_return ExitCode::infrastructure;
@@ -256,26 +231,10 @@ asio::awaitable<Result<ExitCode>> run_one(Run& run) {
 
 // Ctrl-C once ends the command and waits for its tree; the outcome is then "interrupted".
 Result<ExitCode> run_with_signals(asio::io_context& io, Run& run) {
-  asio::cancellation_signal stop;
-  std::optional<Result<ExitCode>> result;
-  bool interrupted = false;
-  asio::signal_set interrupts(io, SIGINT, SIGTERM);
-  interrupts.async_wait([&](boost::system::error_code ec, int) {
-    if (ec) return;
-    interrupted = true;
-    stop.emit(asio::cancellation_type::terminal);
-  });
-  asio::co_spawn(io, run_one(run),
-                 asio::bind_cancellation_slot(
-                     stop.slot(), [&](std::exception_ptr error, Result<ExitCode> ended) {
-                       interrupts.cancel();
-                       if (error && !interrupted) std::rethrow_exception(error);
-                       if (!error) result = std::move(ended);
-                     }));
-  io.run();
-  if (!result && run.transaction) run.terminal.note("the transaction is kept: fathom sandbox list");
-  if (!result) return ExitCode::interrupted;
-  return *std::move(result);
+  auto result = run_interruptible(io, run_one(run));
+  if (result) return *std::move(result);
+  if (run.transaction) run.terminal.note("the transaction is kept: fathom sandbox list");
+  return ExitCode::interrupted;
 }
 
 }  // namespace

@@ -1,11 +1,14 @@
 #include "agents/cli/sandbox_grants.hpp"
 
+#include "policies/environment.hpp"
 #include "runtime/base/text.hpp"
+#include "sandbox/environment.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdio>
 
 namespace fathom::agents {
@@ -64,6 +67,21 @@ ExitCode say_no(const Escalation& escalation, Approval approval, const SandboxOp
   return ExitCode::denied;
 }
 
+// What the command will get of ours. Values of secrets are not part of it: their names stand in the
+// diff, and a digest that is shown must not let anybody try out values.
+std::vector<policies::EnvironmentVariable> passed_environment(const policies::Policy& policy) {
+  std::vector<policies::EnvironmentVariable> passed;
+  for (const std::string& entry : sandbox::process_environment()) {
+    const std::size_t end = entry.find('=');
+    if (end == std::string::npos) continue;
+    std::string name = entry.substr(0, end);
+    if (name == "PATH" || policies::passes(policy.env, name))
+      passed.push_back({std::move(name), entry.substr(end + 1)});
+  }
+  std::ranges::sort(passed, {}, &policies::EnvironmentVariable::name);
+  return passed;
+}
+
 }  // namespace
 
 Result<GrantAnswer> ask_for_grants(const SandboxOptions& options, const policies::Policy& policy,
@@ -71,6 +89,7 @@ Result<GrantAnswer> ask_for_grants(const SandboxOptions& options, const policies
   sandbox::EscalationRequest request;
   request.argv = options.command;
   request.working_dir = context.workspace;
+  request.environment = passed_environment(policy);
   request.mode = options.mode;
   request.grants = options.grants;
   request.reason = options.reason;

@@ -1,5 +1,7 @@
 #include "agents/cli/terminal.hpp"
 
+#include "runtime/base/text.hpp"
+
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -64,6 +66,18 @@ std::size_t Terminal::columns() const {
   winsize size{};
   if (::ioctl(::fileno(out_), TIOCGWINSZ, &size) != 0) return 0;
   return size.ws_col;
+}
+
+std::string printable_lines(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    const std::size_t end = bytes.find_first_of("\n\t\r");
+    text += to_printable(bytes.substr(0, end));
+    if (end == std::string_view::npos) break;
+    if (bytes[end] != '\r' || bytes.substr(end + 1, 1) == "\n") text += bytes[end];
+    bytes.remove_prefix(end + 1);
+  }
+  return text;
 }
 
 }  // namespace fathom::agents

@@ -39,4 +39,8 @@ class Terminal {
   int write_error_ = 0;
 };
 
+/// Several lines of somebody else's text for a terminal: line ends and tabs stay, all else that
+/// controls it is made visible, so that a repository's tests cannot type for the person.
+[[nodiscard]] std::string printable_lines(std::string_view bytes);
+
 }  // namespace fathom::agents

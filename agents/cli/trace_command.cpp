@@ -1,6 +1,8 @@
 #include "agents/cli/trace_command.hpp"
 
+#include "agents/run_store.hpp"
 #include "runtime/base/text.hpp"
+#include "runtime/trace/blob_store.hpp"
 #include "runtime/trace/event_json.hpp"
 #include "runtime/trace/journal_reader.hpp"
 
@@ -8,8 +10,11 @@
 #include <boost/asio/this_coro.hpp>
 #include <boost/asio/use_awaitable.hpp>
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <deque>
+#include <limits>
 #include <optional>
 
 namespace fathom::agents {
@@ -135,6 +140,19 @@ Result<> trace_show(const TraceOptions& options, Terminal& terminal) {
   }
   note_unfinished(reader, terminal);
   return terminal.flush();
+}
+
+Result<> trace_blob(const TraceOptions& options, const GetEnv& env, Terminal& terminal) {
+  auto state = TRY(state_dir(env));
+  const RunStore runs = TRY(RunStore::open(std::move(state)));
+  const trace::BlobStore blobs = TRY(trace::BlobStore::open(runs.blobs()));
+  TRY(terminal.flush());
+  const auto copied =
+      blobs.copy_to(options.blob, STDOUT_FILENO, std::numeric_limits<std::uint64_t>::max());
+  if (!copied)
+    return fail(
+        context("blob '" + to_printable(clip_prefix(options.blob, 100)) + "'", copied.error()));
+  return {};
 }
 
 asio::awaitable<Result<>> trace_tail(TraceOptions options, Terminal& terminal, Clock& clock) {

@@ -26,6 +26,7 @@ struct TraceOptions {
   bool follow = true;       ///< tail: wait for more
   double speed = 1;         ///< replay: times as fast as recorded; 0 does not wait at all
   Duration gap_max = std::chrono::seconds(2);  ///< replay: longer pauses are shortened to this
+  std::string blob;                            ///< blob: its name
 };
 
 /// A type filter nobody could have meant is a usage error with the nearest known family.
@@ -39,6 +40,9 @@ asio::awaitable<Result<>> trace_tail(TraceOptions options, Terminal& terminal, C
 
 /// Prints the events at the pace they were recorded.
 asio::awaitable<Result<>> trace_replay(TraceOptions options, Terminal& terminal, Clock& clock);
+
+/// Prints what an event keeps beside the journals, byte for byte.
+Result<> trace_blob(const TraceOptions& options, const GetEnv& env, Terminal& terminal);
 
 /// One event as a line for people: seq, time of day, type, data clipped to `columns` (0: whole).
 [[nodiscard]] std::string to_line(const trace::Event& event, const Terminal& terminal,

@@ -168,8 +168,10 @@ Result<Sampled> Scheduler::sample(Running& running, std::span<const float> logit
   const auto tokens = running.tokens();
   std::span<const std::uint64_t> mask;
   if (running.grammar) mask = running.grammar->mask();
+  // In the session, not in the request: what is resident must not change the draw.
+  const auto position = static_cast<std::uint64_t>(running.origin) + tokens.size();
   return running.sampler.sample(
-      {.logits = logits, .mask = mask, .history = tokens, .position = tokens.size()});
+      {.logits = logits, .mask = mask, .history = tokens, .position = position});
 }
 
 std::int64_t Scheduler::prefill_budget() const {

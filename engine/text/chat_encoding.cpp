@@ -62,6 +62,7 @@ class Renderer {
     if (prompt_.pieces.empty() || prompt_.pieces.back().origin != origin)
       prompt_.pieces.push_back({origin, ""});
     prompt_.pieces.back().text += text;
+    size_ += text.size();
   }
   void form(std::string_view text) { add(TextOrigin::chat_template, text); }
   void given(std::string_view text) { add(TextOrigin::user, text); }
@@ -131,6 +132,7 @@ class Renderer {
   void render_assistant(std::size_t i) {
     const ChatMessage& message = messages_[i].message;
     const bool answers_task = i > 0 && messages_[i - 1].message.task.has_value();
+    const std::size_t begin = size_;
     if (thinking_ && !answers_task && (!drop_thinking_ || static_cast<long>(i) > last_user_)) {
       given(message.reasoning);
       form(special::kThinkEnd);
@@ -138,6 +140,7 @@ class Renderer {
     given(message.content);
     render_calls(message.calls);
     if (!message.open) form(special::kEos);
+    prompt_.answers.push_back({begin, size_});
   }
 
   void render_calls(const std::vector<ToolCall>& calls) {
@@ -227,6 +230,7 @@ class Renderer {
   std::vector<MergedMessage> messages_;
   long last_user_ = -1;  ///< the last message that asks; -1: none
   ChatPrompt prompt_;
+  std::size_t size_ = 0;  ///< of the pieces together
 };
 
 }  // namespace

@@ -10,6 +10,7 @@
 #include "engine/text/text_piece.hpp"
 #include "runtime/base/result.hpp"
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -33,7 +34,16 @@ struct ChatOptions {
 };
 
 struct ChatPrompt {
+  /// Bytes of text(): what an assistant message says, from behind the opened answer to its end of
+  /// sentence, as a model would sample it.
+  struct Answer {
+    std::size_t begin = 0;
+    std::size_t end = 0;
+    friend bool operator==(const Answer&, const Answer&) = default;
+  };
+
   std::vector<TextPiece> pieces;  ///< neighbours differ in origin
+  std::vector<Answer> answers;    ///< one for each assistant message, in order
 
   [[nodiscard]] std::string text() const;
   /// Whether the prompt ends with an opened `<think>`, so that what the model says first is

@@ -16,6 +16,7 @@
 
 #include "engine/text/declared_tools.hpp"
 #include "engine/text/dsml_invoke.hpp"
+#include "engine/text/sample.hpp"
 #include "engine/text/utf8_gate.hpp"
 #include "runtime/base/message.hpp"
 
@@ -28,33 +29,7 @@
 
 namespace fathom::engine {
 
-/// One step of a streamed answer. `text` is valid UTF-8.
-struct SampleDelta {
-  enum class Kind : std::uint8_t {
-    reasoning,
-    content,
-    call_started,    ///< `text` is the tool's name; its arguments follow
-    call_arguments,  ///< a piece of the arguments' JSON
-    call_finished,   ///< the pieces so far are the whole arguments
-  };
-
-  Kind kind = Kind::content;
-  std::size_t call = 0;  ///< counts the calls of this sample from 0
-  std::string text;
-
-  friend bool operator==(const SampleDelta&, const SampleDelta&) = default;
-};
-
 enum class EndedBy : std::uint8_t { eos, limit };
-enum class FinishReason : std::uint8_t { stop, length, tool_calls };
-
-/// `message.calls` are the completed ones, without ids: their owner gives those. Their `raw` joined
-/// is the whole block as it was sampled. A call that was cut off is not among them.
-struct Sample {
-  Message message;
-  FinishReason finish = FinishReason::stop;
-};
-
 struct DsmlOptions {
   enum class Start : std::uint8_t { reasoning, content };
   enum class Calls : std::uint8_t { emit, drop };  ///< drop: tool_choice none

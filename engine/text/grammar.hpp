@@ -37,6 +37,7 @@ struct Compiled;
 constexpr std::size_t kSchemaBytesMax = std::size_t{1} << 20;
 constexpr std::size_t kSchemaDepthMax = 64;
 constexpr std::size_t kGrammarToolsMax = 512;
+constexpr std::size_t kToolFormsMax = 128;  // of one tool
 constexpr std::size_t kForcedBytesMax = 4'096;
 constexpr std::size_t kCallsMax = 32;  // in one block of calls
 
@@ -50,6 +51,9 @@ enum class Unsupported : std::uint8_t {
 struct GrammarTool {
   std::string name;
   std::string parameters;  ///< JSON Schema of an object; empty: no parameters
+  /// Further such schemas: the arguments of a call meet any one of them. With a form for each file
+  /// a value of one parameter can depend on that of another.
+  std::vector<std::string> or_parameters = {};
 };
 
 enum class CallChoice : std::uint8_t {

@@ -102,26 +102,37 @@ Result<NodeId> invoke_rule(ProgramBuilder& builder, SchemaCompiler& compiler, co
   return next_or_end("");
 }
 
-Result<Json> parse_parameters(const GrammarTool& tool) {
-  if (tool.parameters.empty()) return Json({{"type", "object"}, {"properties", Json::object()}});
-  if (tool.parameters.size() > kSchemaBytesMax)
-    return fail(ErrorCode::too_large, "'parameters' has " + std::to_string(tool.parameters.size()) +
+Result<Json> parse_parameters(const std::string& text) {
+  if (text.empty()) return Json({{"type", "object"}, {"properties", Json::object()}});
+  if (text.size() > kSchemaBytesMax)
+    return fail(ErrorCode::too_large, "'parameters' has " + std::to_string(text.size()) +
                                           " bytes, more than " + std::to_string(kSchemaBytesMax));
-  Json schema = Json::parse(tool.parameters, nullptr, false);
+  Json schema = Json::parse(text, nullptr, false);
   if (schema.is_discarded()) return fail(ErrorCode::bad_data, "'parameters' is not JSON");
   return schema;
 }
 
-Result<NodeId> compile_tool(ProgramBuilder& builder, const GrammarTool& tool,
-                            const ToolCallOptions& options, std::vector<std::string>& relaxations) {
-  const Json schema = TRY(parse_parameters(tool));
+Result<NodeId> compile_form(ProgramBuilder& builder, const std::string& parameters,
+                            Unsupported unsupported, std::vector<std::string>& relaxations) {
+  const Json schema = TRY(parse_parameters(parameters));
   SchemaCompiler compiler(
-      builder,
-      {.document = schema, .unsupported = options.unsupported, .member_word = "parameter"});
+      builder, {.document = schema, .unsupported = unsupported, .member_word = "parameter"});
   const NodeId rule = TRY(invoke_rule(builder, compiler, schema));
-  for (std::string& line : compiler.take_relaxations())
-    relaxations.push_back("tool '" + tool.name + "': " + std::move(line));
+  for (std::string& line : compiler.take_relaxations()) relaxations.push_back(std::move(line));
   return rule;
+}
+
+// The rules of all forms that a call of the tool may have.
+Result<std::vector<NodeId>> compile_tool(ProgramBuilder& builder, const GrammarTool& tool,
+                                         const ToolCallOptions& options,
+                                         std::vector<std::string>& relaxations) {
+  std::vector<std::string> found;
+  std::vector<NodeId> rules = {
+      TRY(compile_form(builder, tool.parameters, options.unsupported, found))};
+  for (const std::string& parameters : tool.or_parameters)
+    rules.push_back(TRY(compile_form(builder, parameters, options.unsupported, found)));
+  for (const std::string& line : found) relaxations.push_back("tool '" + tool.name + "': " + line);
+  return rules;
 }
 
 Result<> check_tools(std::span<const GrammarTool> tools, const ToolCallOptions& options) {
@@ -140,6 +151,9 @@ Result<> check_tools(std::span<const GrammarTool> tools, const ToolCallOptions& 
                   "tool '" + tool.name + "': a name is 1 to 64 letters, digits, '_' or '-'");
     if (!names.insert(tool.name).second)
       return fail(ErrorCode::bad_data, "tool '" + tool.name + "': declared twice");
+    if (tool.or_parameters.size() >= kToolFormsMax)
+      return fail(ErrorCode::too_large, "tool '" + tool.name + "': has more than " +
+                                            std::to_string(kToolFormsMax) + " forms");
   }
   return {};
 }
@@ -156,10 +170,11 @@ Result<Compiled> compile_tool_calls(std::span<const GrammarTool> tools,
   ProgramBuilder::ChoiceSpec names;
   const NodeId after = builder.reserve();
   for (const GrammarTool& tool : tools) {
-    auto rule = compile_tool(builder, tool, options, made.relaxations);
-    if (!rule) return fail(context("tool '" + tool.name + "'", std::move(rule).error()));
-    names.spellings.push_back(
-        {tool.name + "\">\n", {.next = builder.call(*rule, after, calls_max)}});
+    auto rules = compile_tool(builder, tool, options, made.relaxations);
+    if (!rules) return fail(context("tool '" + tool.name + "'", std::move(rules).error()));
+    std::vector<NodeId> forms;
+    for (const NodeId rule : *rules) forms.push_back(builder.call(rule, after, calls_max));
+    names.spellings.push_back({tool.name + "\">\n", {.next = builder.alternatives(forms)}});
   }
   const NodeId name = builder.choice(std::move(names));
   builder.define(

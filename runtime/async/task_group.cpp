@@ -18,22 +18,44 @@ TaskGroup::TaskGroup(asio::any_io_executor executor)
 
 TaskGroup::~TaskGroup() { ENSURE(children_.empty(), "join() the group before leaving its scope"); }
 
+// co_spawn of Boost 1.81 ends a task that has never waited with a wait of its own, in which a
+// cancellation is thrown past everything that catches: the completion handler is never called, and
+// join() would wait for ever. So a child hears of cancellation only while its task runs.
+asio::awaitable<void> TaskGroup::run(Child& child, asio::awaitable<void> task) {
+  child.has_begun = true;
+  if (child.is_unwanted) co_return;
+  std::exception_ptr error;
+  try {
+    co_await std::move(task);
+  } catch (...) {
+    error = std::current_exception();
+  }
+  co_await asio::this_coro::throw_if_cancelled(false);
+  if (error) std::rethrow_exception(error);
+}
+
+void TaskGroup::cancel(Child& child) {
+  if (child.has_begun)
+    child.signal.emit(asio::cancellation_type::terminal);
+  else
+    child.is_unwanted = true;
+}
+
 void TaskGroup::spawn(asio::awaitable<void> task) {
   const auto child = children_.emplace(children_.end());
   asio::co_spawn(
-      executor_, std::move(task),
-      asio::bind_cancellation_slot(child->slot(), [this, child](std::exception_ptr error) {
+      executor_, run(*child, std::move(task)),
+      asio::bind_cancellation_slot(child->signal.slot(), [this, child](std::exception_ptr error) {
         finished(child, std::move(error));
       }));
   // A group that is going down takes newcomers with it, otherwise join() would wait for their whole
   // life.
-  if (cancelled_ || first_error_) child->emit(asio::cancellation_type::terminal);
+  if (cancelled_ || first_error_) cancel(*child);
 }
 
 void TaskGroup::cancel() {
-  // emit may finish, and so erase, the very child it wakes: step on before.
-  for (auto child = children_.begin(); child != children_.end();)
-    (child++)->emit(asio::cancellation_type::terminal);
+  // It may finish, and so erase, the very child it wakes: step on before.
+  for (auto child = children_.begin(); child != children_.end();) cancel(*child++);
 }
 
 asio::awaitable<void> TaskGroup::join() {

@@ -27,19 +27,26 @@ class TaskGroup {
   /// Starts `task`. Allowed until join() returns, also from inside a child.
   void spawn(asio::awaitable<void> task);
 
-  /// Asks every child to unwind; they end later, join() waits for that. Runs on the executor: a
-  /// cancellation signalled from elsewhere can reach a child of Boost 1.81 that is already gone.
+  /// Asks every child to unwind; they end later, join() waits for that. A child may do it, also
+  /// before it has waited for anything. Runs on the executor: a cancellation signalled from
+  /// elsewhere can reach a child of Boost 1.81 that is already gone.
   void cancel();
 
   /// Waits for all children. Cancelling the joiner cancels the children, waits for them, and
-  /// unwinds as
-  /// cancelled, whatever the children's own failures were.
+  /// unwinds as cancelled, whatever the children's own failures were.
   asio::awaitable<void> join();
 
   [[nodiscard]] std::size_t size() const { return children_.size(); }
 
  private:
-  using Children = std::list<asio::cancellation_signal>;
+  struct Child {
+    asio::cancellation_signal signal;
+    bool has_begun = false;
+    bool is_unwanted = false;  ///< cancelled before it began: it never will
+  };
+  using Children = std::list<Child>;
+  static asio::awaitable<void> run(Child& child, asio::awaitable<void> task);
+  static void cancel(Child& child);
   void finished(Children::iterator child, std::exception_ptr error);
 
   asio::any_io_executor executor_;

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fathom {
@@ -24,6 +25,21 @@ struct ToolCall {
 };
 
 enum class ToolStatus : std::uint8_t { ok, failed, denied, cancelled };
+
+/// What the trace and --json call it.
+constexpr std::string_view name_of(ToolStatus status) {
+  switch (status) {
+    case ToolStatus::ok:
+      return "ok";
+    case ToolStatus::failed:
+      return "failed";
+    case ToolStatus::denied:
+      return "denied";
+    case ToolStatus::cancelled:
+      return "cancelled";
+  }
+  return "failed";
+}
 
 /// What came back for one ToolCall.
 struct ToolResult {

@@ -19,6 +19,7 @@
 #include <chrono>
 #include <cstdio>
 #include <ctime>
+#include <optional>
 #include <string_view>
 #include <utility>
 
@@ -29,9 +30,26 @@ using boost::system::error_code;
 using Socket = ssl::stream<asio::ip::tcp::socket>;
 
 struct TlsContext::Impl {
-  ssl::context context{ssl::context::tls_client};
+  /// Made when there is something to read into it, at the latest by the first handshake: waking
+  /// OpenSSL takes 1.3 ms, which a program that talks to a local server need not spend.
+  ssl::context& opened();
+
+  std::optional<ssl::context> context;
+  std::string folder;  // SSL_CERT_DIR
   bool default_file_due = false;
 };
+
+ssl::context& TlsContext::Impl::opened() {
+  if (context) return *context;
+  context.emplace(ssl::context::tls_client);
+  SSL_CTX_set_min_proto_version(context->native_handle(), TLS1_2_VERSION);
+  // An idle connection then costs 34 KiB less.
+  SSL_CTX_set_mode(context->native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  // A default that does not exist is no error: distributions have the one or the other.
+  error_code ignored;
+  context->add_verify_path(folder.empty() ? X509_get_default_cert_dir() : folder, ignored);
+  return *context;
+}
 
 namespace {
 
@@ -174,16 +192,6 @@ Result<> trust(ssl::context& context, const std::string& file, std::string_view 
                                   to_printable(file) + ": " + ec.message());
 }
 
-// SSL_CERT_FILE and SSL_CERT_DIR each replace one half of OpenSSL's default store, as they do for
-// other programs. A default that does not exist is no error: distributions have the one or the
-// other.
-Result<> trust_system(ssl::context& context, const std::string& file, const std::string& folder) {
-  error_code ignored;
-  context.add_verify_path(folder.empty() ? X509_get_default_cert_dir() : folder, ignored);
-  if (file.empty()) return {};  // the default file comes with the first handshake
-  return trust(context, file, "SSL_CERT_FILE");
-}
-
 // Prepares `socket` to accept `host` only. False when OpenSSL runs out of memory, its only reason
 // to refuse.
 bool expect(Socket& socket, const std::string& host, WallTime now) {
@@ -221,31 +229,26 @@ TlsContext::~TlsContext() = default;
 Result<std::unique_ptr<TlsContext>> TlsContext::create(const std::string& ca_file,
                                                        const GetEnv& env) {
   auto impl = std::make_unique<Impl>();
-  ssl::context& context = impl->context;
-  SSL_CTX_set_min_proto_version(context.native_handle(), TLS1_2_VERSION);
-  // An idle connection then costs 34 KiB less.
-  SSL_CTX_set_mode(context.native_handle(), SSL_MODE_RELEASE_BUFFERS);
+  // SSL_CERT_FILE and SSL_CERT_DIR each replace one half of OpenSSL's default store, as they do for
+  // other programs.
+  impl->folder = env("SSL_CERT_DIR");
   const std::string file = env("SSL_CERT_FILE");
-  if (Result<> trusted = trust_system(context, file, env("SSL_CERT_DIR")); !trusted)
-    return fail(std::move(trusted).error());
   impl->default_file_due = file.empty();
-  if (!ca_file.empty()) {
-    if (Result<> trusted = trust(context, ca_file, "ca_file"); !trusted)
-      return fail(std::move(trusted).error());
-  }
+  if (!file.empty()) TRY(trust(impl->opened(), file, "SSL_CERT_FILE"));
+  if (!ca_file.empty()) TRY(trust(impl->opened(), ca_file, "ca_file"));
   return std::make_unique<TlsContext>(Key(), std::move(impl));
 }
 
 asio::awaitable<Result<std::unique_ptr<ByteStream>>> TlsContext::handshake(
     std::unique_ptr<asio::ip::tcp::socket> socket, const std::string& host, const Clock& clock) {
-  // Reading the system's bundle takes 35 ms, which a program that talks to a local server need not
-  // spend.
+  ssl::context& context = impl_->opened();
+  // Reading the system's bundle takes 35 ms.
   if (std::exchange(impl_->default_file_due, false)) {
     error_code ignored;
-    impl_->context.load_verify_file(X509_get_default_cert_file(), ignored);
+    context.load_verify_file(X509_get_default_cert_file(), ignored);
   }
   const WallTime now = clock.wall_now();
-  auto secured = std::make_unique<Socket>(std::move(*socket), impl_->context);
+  auto secured = std::make_unique<Socket>(std::move(*socket), context);
   if (!expect(*secured, host, now)) co_return fail(ErrorCode::tls, "TLS could not be set up");
   // Shared with the callback, which lives as long as the connection.
   const auto verdict = std::make_shared<Verdict>();

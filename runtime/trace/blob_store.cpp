@@ -3,8 +3,8 @@
 #include "runtime/base/ensure.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/unique_fd.hpp"
+#include "runtime/trace/sha256.hpp"
 
-#include <openssl/evp.h>
 #include <zstd.h>
 
 #include <fcntl.h>
@@ -27,33 +27,6 @@ constexpr int kLevel = 3;  // zstd's default: about 300 MB/s a core on text, a t
 template <auto Free>
 struct FreeWith {
   void operator()(auto* pointer) const { Free(pointer); }
-};
-
-class Sha256 {
- public:
-  Sha256() {
-    ENSURE(EVP_DigestInit_ex(context_.get(), EVP_sha256(), nullptr) == 1, "libcrypto has SHA-256");
-  }
-  void update(std::string_view bytes) {
-    ENSURE(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1,
-           "hashing memory cannot fail");
-  }
-  std::string name() {
-    std::array<unsigned char, 32> digest{};
-    unsigned size = 0;
-    ENSURE(EVP_DigestFinal_ex(context_.get(), digest.data(), &size) == 1,
-           "hashing memory cannot fail");
-    constexpr std::string_view kDigits = "0123456789abcdef";
-    std::string out(kPrefix);
-    for (unsigned char byte : digest) {
-      out += kDigits[byte >> 4];
-      out += kDigits[byte & 15];
-    }
-    return out;
-  }
-
- private:
-  std::unique_ptr<EVP_MD_CTX, FreeWith<EVP_MD_CTX_free>> context_{EVP_MD_CTX_new()};
 };
 
 }  // namespace
@@ -113,7 +86,7 @@ Result<BlobRef> BlobWriter::finish() {
   State& state = *taken;
   if (state.failed) return fail(*state.failed);
   TRY(state.compress({}, ZSTD_e_end));
-  BlobRef ref{state.hash.name(), state.bytes};
+  BlobRef ref{std::string(kPrefix) + state.hash.hex(), state.bytes};
   const std::string_view hex = std::string_view(ref.name).substr(kPrefix.size());
   const std::filesystem::path folder = state.dir / hex.substr(0, 2);
   const std::filesystem::path path = folder / (std::string(hex.substr(2)) + ".zst");
@@ -167,8 +140,8 @@ bool BlobStore::contains(std::string_view name) const {
   return path && ::access(path->c_str(), F_OK) == 0;
 }
 
-Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
-                                    std::size_t bytes_max) const {
+Result<> BlobStore::each_piece(std::string_view name,
+                               const std::function<Result<>(std::string_view)>& take) const {
   const std::filesystem::path path = TRY(path_of(name));
   UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (!fd) return fail(system_error("blob " + std::string(name), errno));
@@ -179,7 +152,6 @@ Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
   std::unique_ptr<ZSTD_DCtx, FreeWith<ZSTD_freeDCtx>> zstd{ZSTD_createDCtx()};
   std::string in(ZSTD_DStreamInSize(), '\0');
   std::string out(ZSTD_DStreamOutSize(), '\0');
-  std::string result;
   Sha256 hash;
   std::uint64_t at = 0;
   std::size_t hint = 1;
@@ -197,17 +169,39 @@ Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
       if (ZSTD_isError(hint)) return damaged(ZSTD_getErrorName(hint));
       const std::string_view piece = std::string_view(out).substr(0, output.pos);
       hash.update(piece);
-      const std::uint64_t skip =
-          offset > at ? std::min<std::uint64_t>(offset - at, piece.size()) : 0;
-      result += piece.substr(skip, bytes_max - result.size());
+      TRY(take(piece));
       at += piece.size();
       if (at > kBlobBytesMax) return damaged("larger than a blob can be");
       full = output.pos == output.size && hint != 0;
     }
   }
   if (hint != 0) return damaged("cut short");
-  if (hash.name() != name) return damaged("the bytes have another name");
+  if (hash.hex() != name.substr(kPrefix.size())) return damaged("the bytes have another name");
+  return {};
+}
+
+Result<std::string> BlobStore::read(std::string_view name, std::uint64_t offset,
+                                    std::size_t bytes_max) const {
+  std::string result;
+  std::uint64_t at = 0;
+  TRY(each_piece(name, [&](std::string_view piece) -> Result<> {
+    const std::uint64_t skip = offset > at ? std::min<std::uint64_t>(offset - at, piece.size()) : 0;
+    result += piece.substr(skip, bytes_max - result.size());
+    at += piece.size();
+    return {};
+  }));
   return result;
+}
+
+Result<std::uint64_t> BlobStore::copy_to(std::string_view name, int fd,
+                                         std::uint64_t bytes_max) const {
+  std::uint64_t written = 0;
+  TRY(each_piece(name, [&](std::string_view piece) -> Result<> {
+    const auto taken = piece.substr(0, std::min<std::uint64_t>(bytes_max - written, piece.size()));
+    written += taken.size();
+    return write_all(fd, taken, "copy of a blob");
+  }));
+  return written;
 }
 
 }  // namespace fathom::trace

@@ -9,6 +9,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -57,11 +58,17 @@ class BlobStore {
   /// it does not match its name, `not_found` when absent, `usage` when `name` is not a blob's name.
   Result<std::string> read(std::string_view name, std::uint64_t offset,
                            std::size_t bytes_max) const;
+  /// Writes up to `bytes_max` of its first bytes to `fd` in constant memory and gives their number.
+  /// Errors as those of read(), and of the writing; what was written by then stays.
+  Result<std::uint64_t> copy_to(std::string_view name, int fd, std::uint64_t bytes_max) const;
   [[nodiscard]] bool contains(std::string_view name) const;
 
  private:
   explicit BlobStore(std::filesystem::path dir) : dir_(std::move(dir)) {}
   Result<std::filesystem::path> path_of(std::string_view name) const;
+  /// The verified bytes in order; whether they were the right ones is known at the end.
+  Result<> each_piece(std::string_view name,
+                      const std::function<Result<>(std::string_view)>& take) const;
 
   std::filesystem::path dir_;
 };

@@ -21,6 +21,7 @@ constexpr std::array kFamilies = {
     EventFamily{"steer.", Durability::durable},
     EventFamily{"model.request", Durability::durable},
     EventFamily{"model.message", Durability::durable},
+    EventFamily{"model.bodies", Durability::durable},
     EventFamily{"model.retry", Durability::durable},
     EventFamily{"model.failed", Durability::durable},
     EventFamily{"kv.", Durability::durable},

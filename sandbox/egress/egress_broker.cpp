@@ -46,6 +46,17 @@ Result<int> family_of(int fd, int type) {
   return family;
 }
 
+std::optional<tcp::socket> as_socket(const asio::any_io_executor& executor, UniqueFd fd) {
+  const auto family = family_of(fd.get(), SOCK_STREAM);
+  if (!family) return std::nullopt;
+  tcp::socket socket(executor);
+  error_code ec;
+  socket.assign(*family == AF_INET ? tcp::v4() : tcp::v6(), fd.get(), ec);
+  if (ec) return std::nullopt;
+  (void)fd.release();
+  return socket;
+}
+
 // One of `count` for as long as it lives.
 struct Counted {
   explicit Counted(std::size_t& count) : count_(count) { ++count_; }
@@ -132,6 +143,12 @@ std::vector<ListenerPlan> EgressBroker::listeners() const {
   return out;
 }
 
+std::optional<std::uint16_t> EgressBroker::proxy_port() const {
+  const auto proxy = std::ranges::find(listening_, Role::proxy, &Listening::role);
+  if (proxy == listening_.end()) return std::nullopt;
+  return proxy->plan.port;
+}
+
 std::vector<policies::EnvironmentVariable> EgressBroker::environment() const {
   const auto proxy = std::ranges::find(listening_, Role::proxy, &Listening::role);
   if (proxy == listening_.end()) return {{"npm_config_fetch_retries", "0"}};
@@ -164,6 +181,57 @@ asio::awaitable<Result<>> EgressBroker::serve(std::vector<UniqueFd> listeners) {
   if (!started) tasks_.cancel();
   co_await tasks_.join();
   co_return started;
+}
+
+asio::awaitable<void> EgressBroker::serve_handed_over() {
+  takes_ = true;
+  // Something to wait for while there is no connection.
+  tasks_.spawn([](Clock& clock) -> asio::awaitable<void> {
+    co_await clock.sleep_until(Instant::max());
+  }(clock_));
+  try {
+    co_await tasks_.join();
+  } catch (...) {
+    takes_ = false;
+    throw;
+  }
+}
+
+// False: the socket was turned away.
+bool EgressBroker::make_room(tcp::socket& socket) {
+  if (takes_ && connections_ < kConnectionsMax) return true;
+  if (takes_)
+    EgressConnection(services_, std::move(socket))
+        .turn_away(Via::capture,
+                   "more than " + std::to_string(kConnectionsMax) + " connections at a time");
+  return false;
+}
+
+void EgressBroker::take(UniqueFd inside) {
+  auto socket = as_socket(executor_, std::move(inside));
+  if (!socket || !make_room(*socket)) return;
+  tasks_.spawn([](EgressBroker& self, tcp::socket with) -> asio::awaitable<void> {
+    if (const Instant free = self.connection_rate_.take(self.clock_.now());
+        free > self.clock_.now())
+      co_await self.clock_.sleep_until(free);
+    co_await self.run(std::move(with), Role::proxy);
+  }(*this, *std::move(socket)));
+}
+
+void EgressBroker::carry(Ends ends, Peer peer, policies::Decision decision) {
+  auto inside = as_socket(executor_, std::move(ends.inside));
+  auto outside = as_socket(executor_, std::move(ends.outside));
+  if (!inside || !outside || !make_room(*inside)) return;
+  tasks_.spawn(carry_between({*std::move(inside), *std::move(outside)}, std::move(peer),
+                             std::move(decision)));
+}
+
+asio::awaitable<void> EgressBroker::carry_between(std::pair<tcp::socket, tcp::socket> ends,
+                                                  Peer peer, policies::Decision decision) {
+  const Counted counted(connections_);
+  EgressConnection connection(services_, std::move(ends.first));
+  co_await connection.run_dialled(std::move(ends.second), std::move(peer.address), peer.port,
+                                  std::move(decision));
 }
 
 Result<> EgressBroker::start(Role role, const ListenerPlan& plan, UniqueFd fd) {

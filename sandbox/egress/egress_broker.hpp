@@ -50,7 +50,9 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace fathom::sandbox {
@@ -89,12 +91,30 @@ class EgressBroker {
   /// For programs that can talk to a proxy: a refusal then has a reason, and is not retried. With
   /// the network off, only what keeps npm from trying for a minute.
   [[nodiscard]] std::vector<policies::EnvironmentVariable> environment() const;
+  /// The proxy's port on loopback, as environment() says it; nothing with the network off.
+  [[nodiscard]] std::optional<std::uint16_t> proxy_port() const;
   /// For what is asked from now on; open connections stay.
   void set_phase(policies::Phase phase) { rules_.set_phase(phase); }
 
   /// Serves the session's sockets, which are those of listeners() in that order, until cancelled.
   /// Once; connections that are open then are closed and recorded.
   asio::awaitable<Result<>> serve(std::vector<UniqueFd> listeners);
+
+  /// Instead of serve() for a session without a network of its own (ConnectBroker): serves what it
+  /// is handed, until cancelled.
+  asio::awaitable<void> serve_handed_over();
+  /// A connection to the proxy.
+  void take(UniqueFd inside);
+  /// A connection to an address that was decided on and dialled.
+  struct Ends {
+    UniqueFd inside;
+    UniqueFd outside;
+  };
+  struct Peer {
+    std::string address;
+    std::uint16_t port = 0;
+  };
+  void carry(Ends ends, Peer peer, policies::Decision decision);
 
  private:
   enum class Role : std::uint8_t { look_ups, proxy, capture };
@@ -110,6 +130,9 @@ class EgressBroker {
   asio::awaitable<void> serve_datagrams(asio::ip::udp::socket socket);
   asio::awaitable<void> accept(asio::ip::tcp::acceptor acceptor, Role role);
   asio::awaitable<void> run(asio::ip::tcp::socket socket, Role role);
+  bool make_room(asio::ip::tcp::socket& socket);
+  asio::awaitable<void> carry_between(std::pair<asio::ip::tcp::socket, asio::ip::tcp::socket> ends,
+                                      Peer peer, policies::Decision decision);
   asio::awaitable<void> answer_look_ups(asio::ip::tcp::socket socket);
   void record_denied_name(const std::string& name, const policies::Decision& decision);
 
@@ -126,6 +149,7 @@ class EgressBroker {
   RateLimit connection_rate_;
   RateLimit look_up_rate_;
   std::size_t connections_ = 0;
+  bool takes_ = false;  ///< serve_handed_over() runs
   TaskGroup tasks_;
 };
 

@@ -115,6 +115,16 @@ asio::awaitable<void> EgressConnection::run_captured() {
   co_await open({"", unmapped(meant.address()), meant.port()}, "");
 }
 
+asio::awaitable<void> EgressConnection::run_dialled(tcp::socket outside, std::string address,
+                                                    std::uint16_t port,
+                                                    policies::Decision decision) {
+  record_.via = Via::capture;
+  record_.address = std::move(address);
+  record_.port = port;
+  take(std::move(decision));
+  co_await carry(std::move(outside), "");
+}
+
 asio::awaitable<void> EgressConnection::run_proxied() {
   std::string first;
   auto reading = read_proxy_request(first);

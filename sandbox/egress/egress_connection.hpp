@@ -50,6 +50,10 @@ class EgressConnection {
   /// The program talks to the session's proxy.
   asio::awaitable<void> run_proxied();
 
+  /// The program meant this address, which was decided on and dialled already.
+  asio::awaitable<void> run_dialled(asio::ip::tcp::socket outside, std::string address,
+                                    std::uint16_t port, policies::Decision decision);
+
   /// Closes with a reset, and records why.
   void turn_away(Via via, std::string reason);
 

@@ -129,6 +129,26 @@ bool perform_slot(wire::MountOp op, wire::PlanReader& plan, Slots& slots) {
   return done;
 }
 
+// From the session's /dev, where an empty folder and an empty file stand for this. What the builder
+// of the namespace cannot walk to, its commands can even less.
+bool cover(const char* path) {
+  const int at = open_path(path);
+  if (at < 0) return errno == ENOENT || errno == ENOTDIR || errno == EACCES;
+  struct stat info{};
+  const bool folder = ::fstat(at, &info) == 0 && S_ISDIR(info.st_mode);
+  const int from = open_path(folder ? "/dev/empty" : "/dev/nothing");
+  const int tree =
+      from < 0 ? -1 : open_tree(from, "", OPEN_TREE_CLONE | OPEN_TREE_CLOEXEC | AT_EMPTY_PATH);
+  const bool done = tree >= 0 && set_mount_attributes(tree, MOUNT_ATTR_RDONLY, 0) == 0 &&
+                    move_mount(tree, at) == 0;
+  const int error = errno;
+  const int opened[] = {at, from, tree};
+  for (const int fd : opened)
+    if (fd >= 0) ::close(fd);
+  errno = error;
+  return done;
+}
+
 bool perform_files(wire::MountOp op, wire::PlanReader& plan) {
   switch (op) {
     case wire::MountOp::mkdirs: {
@@ -196,6 +216,8 @@ bool perform_one(wire::PlanReader& plan, Slots& slots, const int* given, std::si
     case wire::MountOp::file:
     case wire::MountOp::symlink:
       return perform_files(op, plan);
+    case wire::MountOp::cover:
+      return cover(plan.text());
     default:
       return perform_new(op, plan);
   }

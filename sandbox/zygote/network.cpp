@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 namespace fathom::sandbox::zygote {
 namespace {
@@ -123,13 +124,15 @@ struct Built {
 }  // namespace
 
 Failure NetworkBuild::start(bool capture) {
-  int ends[2];
-  if (::pipe2(ends, O_CLOEXEC) != 0) return failed(wire::Stage::namespaces, 3);
-  result_ = ends[0];
+  if (::pipe2(ends_, O_CLOEXEC) != 0) return failed(wire::Stage::namespaces, 3);
   // Shares our descriptors, so that the one it opens of its namespace is ours as well.
-  const pid_t pid = clone_process(CLONE_FILES, nullptr);
-  if (pid < 0) return failed(wire::Stage::namespaces, 4);
-  if (pid > 0) return {};
+  builder_ = clone_process(CLONE_FILES, nullptr);
+  if (builder_ < 0) {
+    const Failure failure = failed(wire::Stage::namespaces, 4);
+    close_all(ends_, 2);
+    return failure;
+  }
+  if (builder_ > 0) return {};
   Built built;
   if (::syscall(SYS_unshare, CLONE_NEWNET) != 0)
     built.failure = failed(wire::Stage::namespaces, 5);
@@ -139,14 +142,19 @@ Failure NetworkBuild::start(bool capture) {
     built.fd = ::open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     if (built.fd < 0) built.failure = failed(wire::Stage::namespaces, 6);
   }
-  ::_exit(::write(ends[1], &built, sizeof built) == sizeof built ? 0 : 1);
+  ::_exit(::write(ends_[1], &built, sizeof built) == sizeof built ? 0 : 1);
 }
 
 Failure NetworkBuild::join() {
+  // The end that it writes to is ours as well, and closing it earlier would close it there: so the
+  // pipe ends with the builder only when we wait for that. What it reports fits into the pipe.
+  // SIGCHLD is ignored, so the wait has no status: it fails with ECHILD when the builder is gone.
+  while (::waitpid(builder_, nullptr, 0) < 0 && errno == EINTR) continue;
+  ::close(ends_[1]);
   Built built;
-  if (::read(result_, &built, sizeof built) != sizeof built)
-    return failed(wire::Stage::namespaces, 7);
-  ::close(result_);
+  const bool reported = ::read(ends_[0], &built, sizeof built) == sizeof built;
+  ::close(ends_[0]);
+  if (!reported) return {wire::Stage::namespaces, EPIPE, 7};
   if (built.failure) return built.failure;
   const bool joined = ::syscall(SYS_setns, built.fd, CLONE_NEWNET) == 0;
   const Failure failure = joined ? Failure{} : failed(wire::Stage::namespaces, 8);

@@ -16,7 +16,8 @@ class NetworkBuild {
   Failure join();
 
  private:
-  int result_ = -1;
+  int ends_[2] = {-1, -1};  ///< of the pipe for what it reports
+  pid_t builder_ = -1;
 };
 
 /// Binds what the plan lists. The sockets stay of this network wherever they are sent.

@@ -1,4 +1,4 @@
-// The self check: a restricted child tries what it must not be able to do (wire::SelfCheck). The
+// The self check: a restricted child tries what it must not be able to do (wire::kCheck…). The
 // prober runs it, because a kernel can have a feature and an outer sandbox, a security module or a
 // boot option can still keep it from working.
 #pragma once

@@ -5,6 +5,7 @@
 #include "sandbox/zygote/mounts.hpp"
 #include "sandbox/zygote/network.hpp"
 
+#include <fcntl.h>
 #include <grp.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
@@ -72,14 +73,26 @@ Failure try_proc(const SessionPlan& plan) {
   return failed(Stage::proc);
 }
 
-struct Listeners {
-  int fds[wire::kListenersMax] = {};
+// What the runtime gets with SessionReady.
+struct HandedOut {
+  int fds[wire::kListenersMax + 1] = {};
   std::size_t count = 0;
 };
 
+// As a path only: whoever holds it looks and writes with rights of its own.
+Failure open_shown(wire::PlanReader& plan, HandedOut& handed) {
+  std::size_t size = 0;
+  const char* path = plan.text(&size);
+  if (size == 0) return {};
+  const int fd = ::open(path, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+  if (fd < 0) return failed(Stage::mounts);
+  handed.fds[handed.count++] = fd;
+  return {};
+}
+
 // Everything of the plan from the host name on.
 Failure set_up(SessionPlan& plan, int sync, NetworkBuild& network, CellContext& context,
-               Listeners& listeners) {
+               HandedOut& handed) {
   std::size_t name_size = 0;
   const char* name = plan.rest.text(&name_size);
   if ((plan.namespaces & CLONE_NEWUTS) != 0 && ::sethostname(name, name_size) != 0)
@@ -90,7 +103,8 @@ Failure set_up(SessionPlan& plan, int sync, NetworkBuild& network, CellContext& 
   if (Failure failure = build_root(plan, sync)) return failure;
   if ((plan.flags & wire::kSessionNetwork) != 0)
     if (Failure failure = network.join()) return failure;
-  if (Failure failure = open_listeners(plan.rest, listeners.fds, listeners.count)) return failure;
+  if (Failure failure = open_listeners(plan.rest, handed.fds, handed.count)) return failure;
+  if (Failure failure = open_shown(plan.rest, handed)) return failure;
   if (Failure failure = build_ruleset(plan.rest, context.ruleset)) return failure;
   std::uint32_t proc_paths = 0;
   if (!read_paths(plan.rest, context.proc_paths, proc_paths)) return {Stage::plan, EINVAL, 1};
@@ -136,7 +150,7 @@ void run_session(SessionPlan& plan, int sync, int session) {
   CellContext context;
   context.flags = plan.cell_flags;
   context.in_pid_namespace = (plan.cell_flags & wire::kCellPids) != 0;
-  static constinit Listeners listeners;
+  static constinit HandedOut handed;
 
   Failure failure;
   NetworkBuild network;
@@ -150,15 +164,15 @@ void run_session(SessionPlan& plan, int sync, int session) {
     if (plan.identity == wire::Identity::mapped) failure = take_identity(plan);
   }
   if (!context.in_pid_namespace) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
-  if (!failure) failure = set_up(plan, sync, network, context, listeners);
+  if (!failure) failure = set_up(plan, sync, network, context, handed);
   ::close(sync);
 
   wire::SessionReady ready;
   ready.stage = failure.stage;
   ready.error = failure.error;
   ready.detail = failure.detail;
-  send_message(session, &ready, sizeof ready, listeners.fds, listeners.count);
-  close_all(listeners.fds, listeners.count);
+  send_message(session, &ready, sizeof ready, handed.fds, handed.count);
+  close_all(handed.fds, handed.count);
   if (failure) ::_exit(1);
   forbid_capabilities();
 

@@ -85,7 +85,8 @@ struct SessionStarted {
   std::int32_t pid = 0;
 };
 
-/// holder → runtime, once. Descriptors: the listeners, in the plan's order.
+/// holder → runtime, once. Descriptors: the listeners, in the plan's order; then, when the plan
+/// names a shown folder, that, opened as a path.
 struct SessionReady {
   Kind kind = Kind::session_ready;
   Stage stage = Stage::none;  ///< none: the session stands
@@ -107,24 +108,24 @@ struct CellStarted {
   std::int32_t pid = 0;
 };
 
-enum LaunchFlags : std::uint32_t {
-  kLaunchTerminal = 1,   ///< stdin, stdout and stderr are a new pseudo-terminal of the sandbox
-  kLaunchSelfCheck = 8,  ///< in place of a command: the checks of self_check.hpp
-  kLaunchInMemfd = 4,    ///< the body follows in a memfd, the first descriptor
-};
+// Launch::flags
+/// stdin, stdout and stderr are a new pseudo-terminal of the sandbox
+inline constexpr std::uint32_t kLaunchTerminal = 1;
+/// The body follows in a memfd, the first descriptor
+inline constexpr std::uint32_t kLaunchInMemfd = 4;
+/// In place of a command: the checks of self_check.hpp
+inline constexpr std::uint32_t kLaunchSelfCheck = 8;
 
-/// What a self check tries, fully restricted, in place of a command: does this kernel really do
-/// what it said it would? Its exit status has the bit of each check that failed. Bits 0 to 7.
-enum SelfCheck : std::uint32_t {
-  kCheckWriteOutside = 1,  ///< argv[1] cannot be opened for writing
-  kCheckLandlock = 2,      ///< nor argv[2], which only Landlock protects
-  kCheckWriteInside = 4,   ///< argv[3] can
-  kCheckNesting = 8,       ///< no further user namespace
-  kCheckPids = 16,         ///< the limit of processes holds
-  kCheckSignals = 32,      ///< the process of number argv[4] cannot be signalled
-  kCheckLoopback = 64,     ///< a server and its client on loopback meet
-  kCheckNetwork = 128,     ///< no route leads outside
-};
+// What a self check tries, fully restricted, in place of a command: does this kernel really do
+// what it said it would? Its exit status has the bit of each check that failed. Bits 0 to 7.
+inline constexpr std::uint32_t kCheckWriteOutside = 1;  ///< argv[1] cannot be opened for writing
+inline constexpr std::uint32_t kCheckLandlock = 2;  ///< nor argv[2], which only Landlock protects
+inline constexpr std::uint32_t kCheckWriteInside = 4;  ///< argv[3] can
+inline constexpr std::uint32_t kCheckNesting = 8;      ///< no further user namespace
+inline constexpr std::uint32_t kCheckPids = 16;        ///< the limit of processes holds
+inline constexpr std::uint32_t kCheckSignals = 32;     ///< process argv[4] cannot be signalled
+inline constexpr std::uint32_t kCheckLoopback = 64;    ///< a server and its client on loopback meet
+inline constexpr std::uint32_t kCheckNetwork = 128;    ///< no route leads outside
 /// For a filter that waits for the runtime at getpgid(2): the answer must be this errno.
 inline constexpr std::int32_t kCheckNotifyErrno = 77;
 inline constexpr std::uint32_t kCheckNotify = 1;  ///< bit of that check, alone in its run
@@ -237,27 +238,33 @@ enum class Identity : std::uint32_t {
   mapped,     ///< ids inside and outside as the plan says, written by the zygote (root)
 };
 
-enum SessionFlags : std::uint32_t {
-  kSessionNetwork = 1,  ///< a network namespace of its own, its lo raised
-  kSessionCapture =
-      2,  ///< route every address to lo, so that in-session listeners get all connections
-  kSessionNestedOff = 4,  ///< no further user namespaces below the session's
-};
+// Flags of a session
+/// A network namespace of its own, its lo raised
+inline constexpr std::uint32_t kSessionNetwork = 1;
+/// Route every address to lo, so that in-session listeners get all connections
+inline constexpr std::uint32_t kSessionCapture = 2;
+/// No further user namespaces below the session's
+inline constexpr std::uint32_t kSessionNestedOff = 4;
 
-enum CellFlags : std::uint32_t {
-  kCellMounts = 1,  ///< a mount namespace of its own
-  kCellPids = 2,    ///< a process namespace of its own, with a fresh /proc when it has mounts too
-};
+// Flags of its cells
+/// A mount namespace of its own
+inline constexpr std::uint32_t kCellMounts = 1;
+/// A process namespace of its own, with a fresh /proc when it has mounts too
+inline constexpr std::uint32_t kCellPids = 2;
 
 // The session's plan, in this order (SessionPlan of the zygote reads it, sandbox/plan.cpp writes
 // it):
-//   u32 namespaces (CLONE_NEW…), SessionFlags, CellFlags
+//   u32 namespaces (CLONE_NEW…), the session's flags, its cells' flags
 //   u32 Identity, inside uid, outside uid, inside gid, outside gid
 //   u32 n, then n paths: trees to clone with the disk's ids `owner uid`, `owner gid` shown as the
-//   outside ids u32 n, then n folders of control groups text host name u32 n, then n mount
-//   operations u32 n, then n listeners: u32 type (SOCK_STREAM or SOCK_DGRAM), u32 port, text
-//   address ("" for any) u64 Landlock file access, u64 network access, u64 scope; u32 n, then n
-//   rules: u64 access, text path; u32 n, then n rules: u64 access, u64 port. All zero: no Landlock
+//   outside ids
+//   u32 n, then n folders of control groups
+//   text host name
+//   u32 n, then n mount operations
+//   u32 n, then n listeners: u32 type (SOCK_STREAM or SOCK_DGRAM), u32 port, text address ("": any)
+//   text folder that the runtime gets as the session sees it ("": none)
+//   u64 Landlock file access, u64 network access, u64 scope; u32 n, then n rules: u64 access, text
+//   path; u32 n, then n rules: u64 access, u64 port. All zero: no Landlock
 //   u32 n, then n paths below /proc to make read-only in each cell
 //   u32 n, then n filters: text of sock_filter
 // The body of a Launch:
@@ -279,11 +286,11 @@ enum class MountOp : std::uint32_t {
   mkdirs,         ///< mode, path: the folder and its missing parents
   file,           ///< mode, path, contents: a new file
   symlink,        ///< target, path
+  cover,  ///< path: an empty read-only folder or file over what is there; nothing needs none
 };
 
-enum CloneFlags : std::uint32_t {
-  kCloneOptional =
-      1,  ///< a missing path leaves the slot empty; attach of an empty slot does nothing
-};
+/// Flag of MountOp::clone: a missing path leaves the slot empty; attach of an empty slot does
+/// nothing
+inline constexpr std::uint32_t kCloneOptional = 1;
 
 }  // namespace fathom::sandbox::wire

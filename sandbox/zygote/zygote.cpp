@@ -5,6 +5,7 @@
 #include "sandbox/zygote/session.hpp"
 
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
@@ -237,6 +238,12 @@ int main(int argc, char** argv) {
   ::prctl(PR_SET_DUMPABLE, 0);
   ::prctl(PR_SET_NAME, "fathom-zygote");
   ::setsid();
+  // A command that inherits our real-time priority could starve the machine, and a control group
+  // for processor time would not take it.
+  const int scheduling = ::sched_getscheduler(0);
+  const sched_param ordinary{};
+  if (scheduling == SCHED_FIFO || scheduling == SCHED_RR)
+    ::sched_setscheduler(0, SCHED_OTHER, &ordinary);
   ::syscall(SYS_close_range, 4U, ~0U, 0U);
   ::signal(SIGCHLD, SIG_IGN);  // holders are watched through their pidfds and need no wait
   ::signal(SIGPIPE, SIG_IGN);

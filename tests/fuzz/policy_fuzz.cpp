@@ -45,6 +45,8 @@ std::vector<Request> requests(const std::string& text) {
           request::WritePath{"/home/u/w/" + word},
           request::WritePath{"/opt/x/y"},
           request::WritePath{word},
+          request::UseGit{word, true},
+          request::UseGit{"/home/u/main/.git", false},
           request::Exec{{"git", "push"}, "/"},
           request::Exec{{"bash", "-c", word}, "/"},
           request::Exec{{word, word}, "/"},

@@ -51,6 +51,24 @@ std::string write(std::string path) {
 
 }  // namespace
 
+TEST_CASE("a git directory of the workspace's own is decided as the workspace is", "[policies]") {
+  const auto use = [](const Policy& policy, std::string path, bool writes) {
+    return answer(policy, request::UseGit{std::move(path), writes});
+  };
+  Policy policy = sample();
+  CHECK(use(policy, "/home/u/main/.git", true) == "allow filesystem.workspace");
+  CHECK(use(policy, "/home/u/main/.git", false) == "allow filesystem.workspace");
+  CHECK(use(policy, "relative", false) == "deny filesystem.path");
+  CHECK(use(policy, "/proc/self/root/x", false) == "deny filesystem.alias");
+  policy.filesystem.workspace = Access::read;
+  CHECK(use(policy, "/home/u/main/.git", true) == "deny filesystem.workspace");
+  CHECK(use(policy, "/home/u/main/.git", false) == "allow filesystem.workspace");
+  policy = sample();
+  policy.filesystem.grants.push_back({"/home/u/main/.git/objects", Access::hidden, "mine"});
+  CHECK(use(policy, "/home/u/main/.git", false) == "deny mine");
+  CHECK(use(policy, "/home/u/other/.git", false) == "allow filesystem.workspace");
+}
+
 TEST_CASE("the first exec rule that matches decides", "[policies]") {
   CHECK(exec({"git", "push", "origin"}) == "ask no-push");
   CHECK(exec({"git", "push"}) == "ask no-push");

@@ -143,3 +143,27 @@ TEST_CASE("a workspace behind a link is known by its real path", "[policies]") {
   const auto effective = load_effective_policy({place.dir / "link", ""}, place.env()).value();
   CHECK(effective.policy.filesystem.workspace_root == place.workspace.string());
 }
+
+TEST_CASE("what a policy is narrowed by takes away from it and adds nothing", "[policies]") {
+  const Desk place;
+  const auto wide = place.dir.write("wide.yaml", document("limits: {pids: 3000, fds: 50}\n"
+                                                          "filesystem: {hidden: [/opt/secret]}\n"));
+  const auto narrow = place.dir.write("narrow.yaml", document("limits: {pids: 10, fds: 9999}\n"));
+  const auto load = [&](std::vector<std::string> narrowed_by) {
+    return load_effective_policy({place.workspace, wide.string(), std::move(narrowed_by)},
+                                 place.env());
+  };
+  CHECK(load({}).value().policy.limits.pids == 3000);
+  const Policy file = load({narrow.string()}).value().policy;
+  CHECK(file.limits.pids == 10);
+  CHECK(file.limits.fds == 50);
+  const Policy shipped = load({narrow.string(), "readonly"}).value().policy;
+  CHECK(shipped.filesystem.workspace == Access::read);
+  CHECK(shipped.limits.pids == 10);
+  CHECK(shipped.network.hosts.empty());
+  CHECK(std::ranges::any_of(shipped.filesystem.grants, [](const PathGrant& grant) {
+    return grant.path == "/opt/secret" && grant.access == Access::hidden;
+  }));
+  CHECK(load({"default"}).value().policy.limits.pids == 1024);
+  CHECK(load({"absent.yaml"}).error().code == ErrorCode::not_found);
+}

@@ -3,6 +3,8 @@
 #include "tests/support/catch.hpp"
 
 #include <random>
+#include <utility>
+#include <vector>
 
 using namespace fathom::policies;
 using namespace std::chrono_literals;
@@ -31,4 +33,18 @@ TEST_CASE("a number beyond its bound is nothing, not a smaller number", "[polici
   CHECK_FALSE(parse_size("16777216TiB"));
   CHECK(parse_duration("8760h") == kDurationMax);
   CHECK_FALSE(parse_duration("8761h"));
+}
+
+TEST_CASE("a decimal fraction has one form, whatever the locale", "[policies]") {
+  for (const auto& [text, value] : std::vector<std::pair<const char*, double>>{
+           {"0", 0}, {"0.85", 0.85}, {"12", 12}, {"0.000001", 1e-6}, {"1000000000", 1e9}}) {
+    CHECK(parse_decimal_fraction(text) == value);
+    CHECK(format_decimal_fraction(value) == text);
+  }
+  CHECK(parse_decimal_fraction("1.50") == 1.5);
+  for (const char* text : {"", ".", ".5", "1.", "+1", "-1", "1e3", "01", "00.5", "0,5", "1.2.3",
+                           "0.1234567", "1000000001", "nan", "inf", "0x1", " 1", "1 "}) {
+    INFO(text);
+    CHECK_FALSE(parse_decimal_fraction(text));
+  }
 }

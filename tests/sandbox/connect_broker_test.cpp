@@ -153,7 +153,7 @@ TEST_CASE("an address is dialled as it was checked, whoever rewrites it meanwhil
   const HostService host;
   SandboxFixture box(in_container());
   std::filesystem::copy_file(FATHOM_CONNECT_RACE, box.workspace() + "/race");
-  constexpr const char* kRounds = "3000";
+  constexpr const char* kRounds = "1000";
   Command command;
   command.argv = {"./race", std::to_string(host.port()), kRounds};
   const Outcome outcome = box.run(command);

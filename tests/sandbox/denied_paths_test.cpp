@@ -48,6 +48,21 @@ TEST_CASE("a write is denied by the rule of the policy, with the grant that woul
   CHECK(judge_write(fences, "/opt/outside")->what == "write");
 }
 
+TEST_CASE("what is hidden in a private folder is the session's own to make", "[sandbox-paths]") {
+  const policies::Policy rules = policy();
+  std::vector<ViewEntry> view = entries();
+  view.push_back({"/run", Show::private_folder, PathType::folder, "run"});
+  view.push_back({"/run/user", Show::hidden, PathType::folder, ""});
+  view.push_back({"/run/user/0/keys", Show::hidden, PathType::folder, ""});
+  view.push_back({"/home/me/work/keys", Show::hidden, PathType::folder, ""});
+  const FileFences fences{rules, view, {}};
+  CHECK_FALSE(judge_write(fences, "/run/user/0/x"));
+  CHECK_FALSE(judge_write(fences, "/run/user/0/keys/x"));
+  CHECK(judge_write(fences, "/home/me/work/keys/x"));
+  const FileFences shared{rules, view, {}, false};
+  CHECK(judge_write(shared, "/run/user/0/x"));
+}
+
 TEST_CASE("without private folders /tmp is the host's, and not writable", "[sandbox-paths]") {
   const policies::Policy rules = policy();
   const FileFences fences{rules, entries(), {}, false};

@@ -10,6 +10,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -41,6 +42,22 @@ TEST_CASE("a command that is not there has not started, and says why", "[sandbox
   CHECK(outcome.ending == Ending::not_started);
   CHECK(outcome.stage == wire::Stage::exec);
   CHECK(outcome.evidence == "sandbox: exec: No such file or directory");
+}
+
+// Runtimes look for their limits by these two files. JDK 17 takes no mount whose root is "/../..":
+// it ends with a NullPointerException.
+TEST_CASE("a command's control groups stand below what it sees mounted", "[sandbox]") {
+  constexpr std::string_view kOutside = "/..";
+  const bool has_some = test::slurp("/proc/self/mountinfo").contains(kOutside) ||
+                        test::slurp("/proc/self/cgroup").contains(kOutside);
+  if (has_some) return test::skip("this process's own control groups are outside of its view");
+  SandboxFixture box;
+  for (const char* file : {"mountinfo", "cgroup"}) {
+    const std::string text = out_of(box.sh(std::string("cat /proc/self/") + file));
+    INFO(text);
+    CHECK_FALSE(text.empty());
+    CHECK_FALSE(text.contains(kOutside));
+  }
 }
 
 TEST_CASE("a signal that ends a command is reported as such", "[sandbox]") {
@@ -188,6 +205,29 @@ TEST_CASE("a policy that requires more than the rung gives lets nothing run", "[
   REQUIRE(box.refusal().missing.size() == 1);
   CHECK(box.refusal().missing.front().guarantee == policies::Guarantee::tree_kill);
   CHECK_FALSE(box.refusal().missing.front().fix.empty());
+}
+
+TEST_CASE("a limit of processor time that nothing applies is said, and can be required",
+          "[sandbox]") {
+  SandboxFixture box({[](LauncherOptions& options) {
+    options.policy.limits.cpu_percent = 50;
+    options.groups = GroupUse::never;
+  }});
+  const Outcome outcome = box.sh("true");
+  const auto said =
+      std::ranges::find(outcome.weaker, policies::Guarantee::cpu, &WeakerGuarantee::guarantee);
+  REQUIRE(said != outcome.weaker.end());
+  CHECK(said->strength == policies::Strength::none);
+  CHECK(said->reason == "no writable control group: limits.cpu_percent is not applied");
+  box.reopen([](LauncherOptions& options) {
+    options.policy.require[static_cast<std::size_t>(policies::Guarantee::cpu)] =
+        policies::Strength::enforced;
+  });
+  CHECK_FALSE(box.open());
+  REQUIRE(box.refusal().missing.size() == 1);
+  CHECK(box.refusal().missing.front().guarantee == policies::Guarantee::cpu);
+  box.reopen([](LauncherOptions& options) { options.policy.limits.cpu_percent = 0; });
+  CHECK(box.open());
 }
 
 TEST_CASE("the container rung holds writes, hides home, and sweeps the tree", "[sandbox]") {

@@ -118,7 +118,7 @@ TEST_CASE("a command whose listener is lost is no success", "[sandbox]") {
   asio::io_context io{1};
   Outcome outcome;
   bool killed = false;
-  NotifySupervisor supervisor(fences, nullptr);
+  NotifySupervisor supervisor(fences, {});
   asio::co_spawn(
       io,
       [&]() -> asio::awaitable<void> {

@@ -40,14 +40,20 @@ class Random {
             .allow_nested_userns = flip(),
             .trace_processes = flip(),
             .limit_others = flip(),
-            .notify = {.write_opens = flip(), .connect = flip(), .refused = flip()}};
+            .ipc_objects = flip(),
+            .notify = {.write_opens = flip(),
+                       .connect = flip(),
+                       .metadata = flip(),
+                       .shared_memory = flip(),
+                       .refused = flip()}};
   }
 
   // Half of the calls have rules, which the other numbers would drown.
   int number() {
-    constexpr int kWithRules[] = {2,   16,  41,  42,  44,  46,  49,  53,  54,  56,  83,  85,
-                                  90,  91,  101, 133, 135, 141, 144, 157, 161, 257, 258, 259,
-                                  268, 272, 298, 302, 307, 310, 311, 312, 323, 437, 452};
+    constexpr int kWithRules[] = {
+        2,   16,  41,  42,  44,  46,  49,  53,  54,  56,  83,  85,  90,  91,  101, 133, 135, 141,
+        144, 157, 161, 257, 258, 259, 268, 272, 298, 302, 307, 310, 311, 312, 323, 437, 452, 86,
+        87,  92,  132, 188, 197, 235, 260, 261, 263, 265, 280, 463, 64,  69,  71,  220, 240};
     return flip() ? kWithRules[below(std::size(kWithRules))]
                   : static_cast<int>(below(kNumbers + 1));
   }
@@ -55,12 +61,14 @@ class Random {
   // Near what rules compare with: a number of theirs, a few bits changed, or rubbish above.
   std::uint64_t argument() {
     constexpr std::uint64_t kNear[] = {
-        0,          1,          2,          3,       5,         6,          8,
-        10,         16,         17,         31,      35,        0x40,       0x200,
-        0x5412,     0x541C,     0x541D,     0x5423,  0x1000,    0x8000,     0xC000,
-        0x2000,     0x6000,     0x800,      0x400,   0x80000,   0x80802,    0x20008,
-        0x40000,    0x60008,    0x80,       0x20000, 0x2000000, 0x4000000,  0x8000000,
-        0x10000000, 0x20000000, 0x40000000, 0x40600, 0x410000,  0x80000000, 0xFFFFFFFF};
+        0,          1,          2,          3,          5,          6,          8,
+        10,         16,         17,         31,         35,         0x40,       0x200,
+        0x5412,     0x541C,     0x541D,     0x5423,     0x1000,     0x8000,     0xC000,
+        0x2000,     0x6000,     0x800,      0x400,      0x80000,    0x80802,    0x20008,
+        0x40000,    0x60008,    0x80,       0x20000,    0x2000000,  0x4000000,  0x8000000,
+        0x10000000, 0x20000000, 0x40000000, 0x40600,    0x410000,   0x80000000, 0xFFFFFFFF,
+        0xC2,       0xA0000,    0x20080,    0x40086602, 0x401C5820, 0x40806685, 0x5000940F,
+        0x40049409};
     std::uint64_t value = kNear[below(std::size(kNear))];
     if (below(3) == 0) value |= kNear[below(std::size(kNear))];
     if (below(4) == 0) value ^= 1ULL << below(64);

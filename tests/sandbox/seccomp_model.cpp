@@ -15,17 +15,16 @@ struct Range {
 };
 
 constexpr Range kAllowed[] = {
-    {0, 40},    {45, 45},   {47, 48},   {51, 52},   {55, 55},   {57, 82},   {84, 84},
-    {86, 89},   {95, 100},  {102, 102}, {104, 132}, {137, 138}, {140, 143}, {145, 152},
-    {158, 158}, {160, 160}, {162, 162}, {186, 187}, {191, 196}, {200, 204}, {206, 210},
-    {213, 213}, {216, 226}, {228, 235}, {238, 245}, {247, 247}, {251, 255}, {261, 267},
-    {269, 271}, {273, 278}, {280, 287}, {289, 297}, {299, 299}, {306, 306}, {309, 309},
-    {315, 319}, {322, 322}, {324, 336}, {424, 424}, {434, 434}, {436, 436}, {439, 439},
-    {441, 441}, {444, 446}, {448, 449}, {451, 451}, {453, 456}, {462, 462}, {464, 465}};
+    {0, 40},    {45, 45},   {47, 48},   {51, 52},   {55, 55},   {57, 82},   {84, 84},   {88, 89},
+    {95, 100},  {102, 102}, {104, 131}, {137, 138}, {140, 143}, {145, 152}, {158, 158}, {160, 160},
+    {162, 162}, {186, 187}, {191, 196}, {200, 204}, {206, 210}, {213, 213}, {216, 226}, {228, 234},
+    {238, 245}, {247, 247}, {251, 255}, {262, 262}, {264, 264}, {266, 267}, {269, 271}, {273, 278},
+    {281, 287}, {289, 297}, {299, 299}, {306, 306}, {309, 309}, {315, 319}, {322, 322}, {324, 336},
+    {424, 424}, {434, 434}, {436, 436}, {439, 439}, {441, 441}, {444, 446}, {448, 449}, {451, 451},
+    {453, 456}, {462, 462}, {464, 465}};
 
 // Granted too, but not to strict, where they are EPERM.
-constexpr Range kNotStrict[] = {{43, 43},   {50, 50},   {92, 94},   {188, 190}, {197, 199},
-                                {260, 260}, {288, 288}, {463, 463}, {466, 466}};
+constexpr Range kNotStrict[] = {{43, 43}, {50, 50}, {288, 288}};
 
 constexpr Range kForbidden[] = {
     {103, 103}, {134, 134}, {136, 136}, {139, 139}, {153, 153}, {155, 156}, {163, 173},
@@ -92,6 +91,12 @@ std::string_view open_answer(const Call& call, std::size_t flags_at) {
   if (creates && call.setid(flags_at + 1)) return "eperm";
   const bool writes = flags % 4 != 0 || (flags & 0x40) != 0 || (flags & 0x200) != 0;
   const bool exclusive = (flags & 0x80) != 0;
+  const bool follows = (flags & 0x20000) == 0;
+  if (call.options.notify.shared_memory) {
+    if (exclusive && !follows) return "notify";
+    if (flags == 0xC2 && (call.low(flags_at + 1) & 0x80) != 0) return "notify";
+    if (flags == 0xA0000) return "notify";
+  }
   return call.options.notify.write_opens && writes && !exclusive ? "notify" : "allow";
 }
 
@@ -121,7 +126,15 @@ std::string_view send_message_answer(const Call& call, std::size_t flags) {
   return call.options.inet_datagram ? "notify" : "allow";
 }
 
-std::string_view ioctl_answer(std::uint32_t command) {
+std::string_view ioctl_answer(const Call& call) {
+  const std::uint32_t command = call.low(1);
+  // Settings of a file, as "number of bytes, letter, number" in the kernel's own coding.
+  const bool of_file = command == 0x40086602 || command == 0x40046602 || command == 0x401C5820 ||
+                       command == 0x40087602 || command == 0x40047602 || command == 0x40806685 ||
+                       command == 0x800C6613;
+  if (of_file) return allow_if(!call.options.notify.metadata);
+  if ((command >> 8 & 0xFF) == 0x94 && call.options.notify.metadata)
+    return allow_if(command == 0x40049409 || command == 0x4020940D || command == 0xC0189436);
   return allow_if(command != 0x5412 && command != 0x541C && command != 0x541D && command != 0x5423);
 }
 
@@ -148,17 +161,54 @@ std::string_view file_answer(int number, const Call& call) {
       return call.options.refuse_setuid_bits || call.options.notify.write_opens ? "enosys"
                                                                                 : "allow";
     case 83:
-    case 90:
-    case 91:
       return allow_if(!call.setid(1));
     case 258:
-    case 268:
-    case 452:
       return allow_if(!call.setid(2));
     case 133:
       return mknod_answer(call, 1);
     case 259:
       return mknod_answer(call, 2);
+    default:
+      return "";
+  }
+}
+
+std::string_view metadata_answer(int number, const Call& call) {
+  const bool waits = call.options.notify.metadata;
+  const std::string_view granted = waits ? "notify" : "allow";
+  switch (number) {
+    case 90:
+    case 91:
+      return call.setid(1) ? "eperm" : granted;
+    case 268:
+    case 452:
+      return call.setid(2) ? "eperm" : granted;
+    case 132:
+    case 235:
+    case 261:
+    case 280:
+      return granted;
+    case 92:
+    case 93:
+    case 94:
+    case 188:
+    case 189:
+    case 190:
+    case 197:
+    case 198:
+    case 199:
+    case 260:
+      return call.is(SyscallProfile::strict) ? "eperm" : granted;
+    case 463:
+    case 466:
+      if (call.is(SyscallProfile::strict)) return "eperm";
+      return waits ? "enosys" : "allow";
+    case 86:
+    case 87:
+      return call.options.notify.shared_memory ? "notify" : "allow";
+    case 263:
+    case 265:
+      return "allow";
     default:
       return "";
   }
@@ -195,7 +245,7 @@ std::string_view process_answer(int number, const Call& call) {
   const bool strict = call.is(SyscallProfile::strict);
   switch (number) {
     case 16:
-      return ioctl_answer(call.low(1));
+      return ioctl_answer(call);
     case 56:
       return allow_if(!makes_namespace(call, call.low(0)));
     case 272:
@@ -219,6 +269,17 @@ std::string_view process_answer(int number, const Call& call) {
       return trace_answer(call, forbidden(call));
     case 298:
       return call.is(SyscallProfile::debug) ? "allow" : forbidden(call);
+    case 64:
+    case 65:
+    case 66:
+    case 68:
+    case 69:
+    case 70:
+    case 71:
+    case 220:
+    case 240:
+    case 241:
+      return allow_if(call.options.ipc_objects);
     case 302:
       return allow_if(call.options.limit_others || call.low(0) == 0);
     case 323:
@@ -235,7 +296,7 @@ std::string_view process_answer(int number, const Call& call) {
 std::string_view modelled_answer(const FilterOptions& options, int number,
                                  const Arguments& arguments) {
   const Call call{options, arguments};
-  for (const auto part : {file_answer, socket_answer, process_answer})
+  for (const auto part : {file_answer, metadata_answer, socket_answer, process_answer})
     if (const std::string_view answer = part(number, call); !answer.empty()) return answer;
   if (in(kAllowed, number)) return "allow";
   if (in(kNotStrict, number)) return allow_if(!call.is(SyscallProfile::strict));

@@ -3,6 +3,7 @@
 #include "tests/support/catch.hpp"
 
 #include <fcntl.h>
+#include <linux/fs.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -123,4 +124,54 @@ TEST_CASE("calls that are always refused wait to be recorded, others do not", "[
   CHECK(answer(filter, "unshare", {0x10000000}) == "eperm");
   CHECK(answer(filter, "ioctl", {0, 0x5412}) == "eperm");
   CHECK(answer(filter, "openat", {0, 0, O_RDWR}) == "allow");
+}
+
+TEST_CASE("metadata calls wait whole, and what they could be got around by is shut",
+          "[sandbox-filter]") {
+  FilterOptions options = with({.metadata = true});
+  const Filter filter(options);
+  for (std::string_view call :
+       {"fchmod", "fchmodat", "fchmodat2", "fchown", "fchownat", "utimensat", "setxattr",
+        "lsetxattr", "fsetxattr", "removexattr", "lremovexattr", "fremovexattr"})
+    CHECK(answer(filter, call) == "notify");
+  CHECK(answer(filter, "setxattrat") == "enosys");
+  CHECK(answer(filter, "removexattrat") == "enosys");
+  CHECK(answer(filter, "file_setattr") == "enosys");
+  for (std::uint64_t command : Words{0x40086602, 0x40046602, 0x401C5820, 0x40806685})
+    CHECK(answer(filter, "ioctl", {0, command | kGarbage}) == "eperm");
+  CHECK(answer(filter, "ioctl", {0, 0x80086601}) == "allow");  // FS_IOC_GETFLAGS
+  // BTRFS_IOC_SNAP_CREATE, SUBVOL_CREATE, SNAP_DESTROY, SNAP_CREATE_V2, SUBVOL_CREATE_V2,
+  // SUBVOL_SETFLAGS, SNAP_DESTROY_V2
+  for (std::uint64_t command :
+       Words{0x50009401, 0x5000940E, 0x5000940F, 0x50009417, 0x50009418, 0x4008941A, 0x5000943F}) {
+    CHECK(answer(filter, "ioctl", {0, command | kGarbage}) == "eperm");
+    CHECK(answer(Filter(with({})), "ioctl", {0, command}) == "allow");
+  }
+  for (std::uint64_t command : Words{FICLONE, FICLONERANGE, FIDEDUPERANGE})
+    CHECK(answer(filter, "ioctl", {0, command | kGarbage}) == "allow");
+  CHECK(answer(filter, "getxattr") == "allow");
+  options.refuse_setuid_bits = true;
+  CHECK(answer(Filter(options), "fchmod", {0, 04755}) == "eperm");
+  CHECK(answer(Filter(options), "fchmod", {0, 0755}) == "notify");
+  options.profile = SyscallProfile::strict;
+  CHECK(answer(Filter(options), "fchown") == "eperm");
+}
+
+TEST_CASE("the opens of shared memory and semaphores wait, those of other new files do not",
+          "[sandbox-filter]") {
+  const Filter filter(with({.write_opens = true, .shared_memory = true}));
+  CHECK(answer(filter, "openat", {0, 0, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0600}) == "notify");
+  CHECK(answer(filter, "openat", {0, 0, O_RDONLY | O_NOFOLLOW | O_CLOEXEC}) == "notify");
+  CHECK(answer(filter, "openat", {0, 0, O_RDWR | O_CREAT | O_EXCL, 0600}) == "notify");
+  // git's objects, tar's and cp's files; walks that follow no links.
+  CHECK(answer(filter, "openat", {0, 0, O_RDWR | O_CREAT | O_EXCL, 0444}) == "allow");
+  CHECK(answer(filter, "openat", {0, 0, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600}) == "allow");
+  CHECK(answer(filter, "openat", {0, 0, O_RDONLY | O_NOFOLLOW | O_DIRECTORY}) == "allow");
+  CHECK(answer(filter, "openat", {0, 0, O_RDONLY | O_CLOEXEC}) == "allow");
+#ifdef __x86_64__
+  CHECK(answer(filter, "link") == "notify");
+  CHECK(answer(filter, "unlink") == "notify");
+  CHECK(answer(filter, "unlinkat", {static_cast<std::uint32_t>(AT_FDCWD)}) == "allow");
+#endif
+  CHECK(answer(filter, "unlinkat", {3}) == "allow");
 }

@@ -261,6 +261,22 @@ TEST_CASE("limits of other processes can be refused, one's own never", "[sandbox
   CHECK(answer(among_others, "prlimit64", {kGarbage}) == "allow");  // the kernel reads an int
 }
 
+TEST_CASE("semaphores and message queues of others can be refused, shared memory stays",
+          "[sandbox-filter]") {
+  FilterOptions options = test::generous(SyscallProfile::build);
+  const Filter among_its_own(options);
+  options.ipc_objects = false;
+  const Filter among_others(options);
+  for (std::string_view call : {"semget", "semop", "semtimedop", "semctl", "msgget", "msgsnd",
+                                "msgrcv", "msgctl", "mq_open", "mq_unlink"}) {
+    INFO(call);
+    CHECK(answer(among_its_own, call, {}) == "allow");
+    CHECK(answer(among_others, call, {}) == "eperm");
+  }
+  for (std::string_view call : {"shmget", "shmat", "shmctl", "futex"})
+    CHECK(answer(among_others, call, {}) == "allow");
+}
+
 TEST_CASE("debug traces, and faults in user mode only", "[sandbox-filter]") {
   FilterOptions options = test::generous(SyscallProfile::debug);
   const Filter debug(options);

@@ -69,7 +69,7 @@ TEST_CASE("each third party is confined to its place", "[tests]") {
   CHECK_FALSE(may_use("runtime/base/file.cpp", "zstd.h"));
   CHECK(may_use("agents/workflow/workflow.cpp", "yaml-cpp/yaml.h"));
   CHECK_FALSE(may_use("tools/test_report.cpp", "yaml-cpp/yaml.h"));
-  CHECK(may_use("tools/git.cpp", "git2.h"));
+  CHECK(may_use("tools/git/repository.cpp", "git2.h"));
   CHECK_FALSE(may_use("tools/shell.cpp", "git2.h"));
   CHECK_FALSE(may_use("engine/cpu/reference.cpp", "cuda_runtime.h"));
   CHECK_FALSE(may_use("tools/shell.cpp", "boost/process/child.hpp"));

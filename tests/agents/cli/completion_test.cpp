@@ -22,7 +22,7 @@ TEST_CASE("bash completes commands and flags at every level", "[agents][e2e]") {
   const test::TempDir dir;
   const auto script = dir.write("fathom.bash", test::fathom({"completion", "bash"}).out).string();
   CHECK(offered(script, "fathom tr") == "trace\n");
-  CHECK(offered(script, "fathom trace ''") == "show tail replay --help -h\n");
+  CHECK(offered(script, "fathom trace ''") == "show tail replay blob --help -h\n");
   CHECK(offered(script, "fathom --color always trace replay --s") == "--speed\n");
   CHECK(offered(script, "fathom policy ''") == "lint explain test diff schema --help -h\n");
   CHECK(offered(script, "fathom policy test --ph") == "--phase\n");

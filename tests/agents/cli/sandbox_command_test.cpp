@@ -3,6 +3,7 @@
 #include "runtime/base/unique_fd.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/run_program.hpp"
+#include "tests/support/skip.hpp"
 #include "tests/support/temp_dir.hpp"
 
 #include <nlohmann/json.hpp>
@@ -125,6 +126,19 @@ class OnTerminal {
 
 }  // namespace
 
+TEST_CASE("a command does not run in real time because the runtime does", "[agents][e2e]") {
+  const Desk desk;
+  std::vector<std::string> words = Desk::words(desk.repo, {"--", "cat", "/proc/self/stat"});
+  words.insert(words.begin(), {"/usr/bin/chrt", "--rr", "10", FATHOM_PROGRAM});
+  if (test::run_program({"/usr/bin/chrt", "--rr", "10", "true"}).exit_code != 0)
+    return test::skip("chrt is not there or not allowed: real-time priority was not tried");
+  const ProgramResult result =
+      test::run_program(words, {.environment = desk.environment, .stdout_path = ""});
+  CHECK(result.exit_code == 0);
+  // The 18th field is the priority: below 0 in real time.
+  CHECK(result.out.find(" 20 0 1 0 ") != std::string::npos);
+}
+
 TEST_CASE("sandbox run ends as its command does", "[agents][e2e]") {
   const Desk desk;
   const ProgramResult plain = desk.sh("echo out; echo err >&2; exit 3");
@@ -210,7 +224,7 @@ TEST_CASE("sandbox run refuses what it does not understand", "[agents][e2e]") {
 }
 
 TEST_CASE("a grant is asked for, shown, and given for one run", "[agents][e2e]") {
-  const Desk desk;
+  Desk desk;
   const std::string grant = "filesystem: {read: [\"" + desk.home + "/.ssh/id_rsa\"]}";
   const std::vector<std::string> cat = {"--", "cat", desk.home + "/.ssh/id_rsa"};
   const auto with = [&](std::vector<std::string> flags) {
@@ -232,6 +246,14 @@ TEST_CASE("a grant is asked for, shown, and given for one run", "[agents][e2e]")
   const json outcome = json::parse(with({"--json", "--yes"}).out);
   CHECK(outcome["stdout"]["text"] == "SECRET-KEY\n");
   CHECK(outcome["escalation"]["binding"] == shown["escalation"]["binding"]);
+  // An approval is for the environment too, as far as a command gets it.
+  for (const auto& [entry, changes] :
+       {std::pair("LANG=C.UTF-8", true), {"GITHUB_TOKEN=other", false}}) {
+    desk.environment.push_back(entry);
+    const json now = json::parse(with({"--json"}).out);
+    CHECK((now["escalation"]["binding"] != shown["escalation"]["binding"]) == changes);
+    desk.environment.pop_back();
+  }
   const ProgramResult never =
       desk.run({"--yes", "--grant", "require: {network: none}", "--", "true"});
   CHECK(never.exit_code == 64);
@@ -297,7 +319,7 @@ TEST_CASE("the doctor states every guarantee of the sandbox", "[agents][e2e]") {
   const json report = json::parse(result.out);
   const std::string text = report.dump();
   for (const char* name : {"fs_write", "fs_read", "protected_paths", "network", "processes",
-                           "tree_kill", "memory", "pids", "syscalls", "rung"}) {
+                           "tree_kill", "memory", "pids", "cpu", "syscalls", "rung"}) {
     INFO(name);
     CHECK(text.find("\"" + std::string(name) + "\"") != std::string::npos);
   }

@@ -42,7 +42,7 @@ int check_vectors(const std::filesystem::path& folder) {
   return checked;
 }
 
-std::string rendered(std::string_view json, ChatOptions options = {}) {
+std::string rendered(std::string_view json, const ChatOptions& options = {}) {
   return encode_chat(parse_chat(json).value(), options).value().text();
 }
 
@@ -95,6 +95,23 @@ TEST_CASE("the prompt says whether the model begins by reasoning", "[text]") {
   CHECK(encode_chat(chat, {}).value().opens_reasoning());
   CHECK(!encode_chat(chat, {.mode = ThinkingMode::chat}).value().opens_reasoning());
   CHECK(!encode_chat({}, {}).value().opens_reasoning());
+}
+
+TEST_CASE("the prompt says which bytes are answers", "[text]") {
+  const auto chat = parse_chat(R"([{"role": "user", "content": "a"},
+    {"role": "assistant", "content": "b", "reasoning_content": "think"},
+    {"role": "user", "content": "c"},
+    {"role": "assistant", "content": "d", "prefix": true}])");
+  REQUIRE(chat);
+  ChatOptions options;
+  options.drop_thinking = false;
+  const ChatPrompt prompt = encode_chat(*chat, options).value();
+  std::vector<std::string> said;
+  said.reserve(prompt.answers.size());
+  for (const auto& [begin, end] : prompt.answers)
+    said.push_back(prompt.text().substr(begin, end - begin));
+  CHECK(said ==
+        std::vector<std::string>{"think</think>b" + std::string(special::kEos), "</think>d"});
 }
 
 TEST_CASE("user texts and results in a row are one message, but not across a task", "[text]") {

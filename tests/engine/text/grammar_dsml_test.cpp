@@ -36,14 +36,14 @@ const std::vector<GrammarTool>& tools() {
 }
 
 const Json& schema_of(const std::string& name) {
-  static const std::map<std::string, Json> kParsed = [] {
+  static const std::map<std::string, Json> parsed_tools = [] {
     std::map<std::string, Json> parsed;
     for (const GrammarTool& tool : tools())
       parsed[tool.name] = tool.parameters.empty() ? Json{{"properties", Json::object()}}
                                                   : Json::parse(tool.parameters);
     return parsed;
   }();
-  return kParsed.at(name);
+  return parsed_tools.at(name);
 }
 
 std::shared_ptr<const Grammar> grammar(const ToolCallOptions& options) {
@@ -67,14 +67,11 @@ bool takes(const std::shared_ptr<const Grammar>& made, std::string_view text) {
 // `D` for the marker, as api.md writes it.
 std::string dsml(std::string_view text) {
   std::string made;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool tag = text[i] == '@';
-    if (tag) {
+  for (const char byte : text)
+    if (byte == '@')
       made += kMarkerText;
-    } else {
-      made += text[i];
-    }
-  }
+    else
+      made += byte;
   return made;
 }
 
@@ -135,10 +132,10 @@ int check_calls(std::string_view text) {
   int calls = 0;
   for (reader.need("<@invoke name=\"");; reader.need("<@invoke name=\"")) {
     std::string name;
-    const Json arguments = read_invoke(reader, name);
-    INFO(name << " " << arguments.dump(-1, ' ', false, Json::error_handler_t::replace));
+    const Json read = read_invoke(reader, name);
+    INFO(name << " " << read.dump(-1, ' ', false, Json::error_handler_t::replace));
     const Json& schema = schema_of(name);
-    CHECK(why_invalid(arguments, schema, schema).empty());
+    CHECK(why_invalid(read, schema, schema).empty());
     ++calls;
     reader.need("\n");
     if (reader.take("</@tool_calls>")) break;
@@ -241,6 +238,36 @@ TEST_CASE("calls_max ends the block", "[engine]") {
   const auto two = grammar({.choice = CallChoice::required, .calls_max = 2});
   CHECK(takes(two, call_of(stop + "\n" + stop)));
   CHECK_FALSE(takes(two, call_of(stop + "\n" + stop + "\n" + stop)));
+}
+
+TEST_CASE("a call has one of its tool's forms, whole", "[engine]") {
+  const auto form = [](const std::string& path, const std::string& line) {
+    return R"({"properties":{"path":{"const":")" + path + R"("},"old":{"enum":[")" + line +
+           R"("]},"new":{"type":"string"}},"required":["path","old","new"]})";
+  };
+  const std::vector<GrammarTool> declared = {
+      {"edit", form("a", "one"), {form("b", "two"), R"({"properties":{"show":{"const":"b"}}})"}}};
+  const auto made =
+      Grammar::tool_calls(vocabulary().prepared(), declared, {.choice = CallChoice::required})
+          .value();
+  const auto written = [](const std::string& name, const std::string& value) {
+    return "<@parameter name=\"" + name + "\" string=\"true\">" + value + "</@parameter>";
+  };
+  const auto ok = [&](const std::string& one, const std::string& other) {
+    const std::string end = "\n" + written("new", "x") + "\n</@invoke>";
+    return takes(made, call_of("<@invoke name=\"edit\">\n" + one + "\n" + other + end));
+  };
+  CHECK(ok(written("path", "a"), written("old", "one")));
+  CHECK(ok(written("old", "two"), written("path", "b")));
+  CHECK_FALSE(ok(written("path", "a"), written("old", "two")));
+  CHECK_FALSE(ok(written("old", "one"), written("path", "b")));
+  CHECK_FALSE(ok(written("path", "c"), written("old", "one")));
+  CHECK(takes(made, call_of("<@invoke name=\"edit\">\n" + written("show", "b") + "\n</@invoke>")));
+  CHECK_FALSE(
+      takes(made, call_of("<@invoke name=\"edit\">\n" + written("path", "a") + "\n</@invoke>")));
+  CHECK(error_of({{"x", "", {"{"}}}) == "tool 'x': 'parameters' is not JSON");
+  CHECK(error_of({{"x", "", std::vector<std::string>(kToolFormsMax)}}) ==
+        "tool 'x': has more than 128 forms");
 }
 
 TEST_CASE("a tool that cannot be compiled is named", "[engine]") {

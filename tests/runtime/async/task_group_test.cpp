@@ -180,3 +180,73 @@ TEST_CASE("an empty group joins at once", "[runtime]") {
     SUCCEED();
   });
 }
+
+TEST_CASE("a child that cancels its own group before it has waited still ends", "[runtime][sim]") {
+  test::for_each_seed(20, [](Simulator& sim) -> asio::awaitable<void> {
+    int alive = 0;
+    bool slept_on = false;
+    TaskGroup group(sim.executor());
+    const auto sleeper = [&]() -> asio::awaitable<void> {
+      const Alive self(alive);
+      co_await sim.clock().sleep_for(1h);
+      slept_on = true;
+    };
+    const auto returns = [&]() -> asio::awaitable<void> {
+      const Alive self(alive);
+      group.cancel();
+      co_return;
+    };
+    const auto waits = [&]() -> asio::awaitable<void> {
+      const Alive self(alive);
+      group.cancel();
+      co_await sim.clock().sleep_for(1h);
+      slept_on = true;
+    };
+    group.spawn(sleeper());
+    group.spawn(returns());
+    group.spawn(sleeper());
+    group.spawn(waits());
+    co_await group.join();
+    CHECK(alive == 0);
+    CHECK_FALSE(slept_on);
+    CHECK(sim.clock().now() == Instant{});
+  });
+}
+
+TEST_CASE("a child that fails before it has waited leaves join with its failure",
+          "[runtime][sim]") {
+  test::for_each_seed(20, [](Simulator& sim) -> asio::awaitable<void> {
+    TaskGroup group(sim.executor());
+    const auto fails = [&]() -> asio::awaitable<void> {
+      group.cancel();
+      throw std::runtime_error("boom");
+      co_return;
+    };
+    group.spawn(fails());
+    std::string what;
+    try {
+      co_await group.join();
+    } catch (const std::runtime_error& e) {
+      what = e.what();
+    }
+    CHECK(what == "boom");
+  });
+}
+
+TEST_CASE("children that are cancelled before they begin never do, and are joined", "[runtime]") {
+  Simulator sim(1);
+  TaskGroup group(sim.executor());
+  int begun = 0;
+  const auto child = [&]() -> asio::awaitable<void> {
+    ++begun;
+    co_await sim.clock().sleep_for(1h);
+  };
+  // Outside of the executor, where a child begins later.
+  group.spawn(child());
+  group.spawn(child());
+  group.cancel();
+  sim.run(group.join());
+  CHECK(begun == 0);
+  CHECK(group.size() == 0);
+  CHECK(sim.clock().now() == Instant{});
+}

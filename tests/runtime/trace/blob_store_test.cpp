@@ -1,9 +1,13 @@
 #include "runtime/trace/blob_store.hpp"
 
+#include "runtime/base/unique_fd.hpp"
 #include "tests/support/catch.hpp"
 #include "tests/support/file_size_limit.hpp"
 #include "tests/support/temp_dir.hpp"
 
+#include <fcntl.h>
+
+#include <algorithm>
 #include <random>
 
 using namespace fathom;
@@ -52,6 +56,22 @@ TEST_CASE("a blob is named by its SHA-256 and comes back whole or in ranges", "[
       CHECK(store.read(ref.name, size / 3, size / 2).value() == body.substr(size / 3, size / 2));
     }
   }
+}
+
+TEST_CASE("a blob is copied to a descriptor, its beginning alone when that is asked for",
+          "[runtime]") {
+  const TempDir dir;
+  const BlobStore store = BlobStore::open(dir / "blobs").value();
+  const std::string bytes = noise(1'000'000);
+  const BlobRef ref = store.put(bytes).value();
+  for (const std::size_t most : {std::size_t{0}, std::size_t{777'777}, std::size_t{2'000'000}}) {
+    const auto path = dir.write("copy", "");
+    const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
+    CHECK(store.copy_to(ref.name, fd.get(), most).value() == std::min(most, bytes.size()));
+    CHECK(test::slurp(path) == bytes.substr(0, most));
+  }
+  const UniqueFd closed;
+  CHECK_FALSE(store.copy_to(ref.name, closed.get(), 1));
 }
 
 TEST_CASE("the same content is stored once and no temporary file stays", "[runtime]") {

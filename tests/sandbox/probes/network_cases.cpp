@@ -27,7 +27,7 @@ constexpr ProbeCase kNetworkCases[] = {
 constexpr ProbeCase kResourceCases[] = {
     {"H1", "fill_file {tmp}/fathom-probe 96", "ok", "ENOSPC", "?no private folders on this rung"},
     {"H1", "fill_file {shm}/fathom-probe 96", "ok|ENOSPC", "ENOSPC",
-     "gap: /dev/shm is the host's => ok|EACCES|ENOSPC"},
+     "?shared memory is in the scratch folder on this rung, without a size of its own"},
     {"H1", "lock_memory 64", "*", "EAGAIN|ENOMEM|EPERM", "EAGAIN|ENOMEM|EPERM"},
     {"H2", "real_time 1", "ok|EPERM", "EPERM", "EPERM"},
     {"H2", "real_time 2", "ok|EPERM", "EPERM", "EPERM"},

@@ -35,6 +35,7 @@ class PlanDecoder {
       const auto port = static_cast<std::uint16_t>(in_.u32());
       plan.listeners.push_back({type, port, text()});
     }
+    plan.shown = text();
     landlock(plan.landlock);
     plan.proc_read_only = texts();
     plan.filters = texts();
@@ -90,6 +91,8 @@ class PlanDecoder {
         return mounts.devpts(text()), true;
       case MountOp::sysfs:
         return mounts.sysfs(text()), true;
+      case MountOp::cover:
+        return mounts.cover(text()), true;
       default:
         return path_step(op, mounts);
     }

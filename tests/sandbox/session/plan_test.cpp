@@ -41,6 +41,7 @@ SessionPlan full_plan() {
   plan.mounts.file("/etc/f", std::string("a\0b", 3), 0644);
   plan.mounts.symlink("target", "/link");
   plan.listeners = {{SOCK_STREAM, 53, ""}, {SOCK_DGRAM, 65535, "127.0.0.1"}};
+  plan.shown = "/work/shown";
   plan.landlock = {0x1fff, 3, 1, {{"/", 13}, {"/work", 0xffff}}, {{443, 2}}};
   plan.proc_read_only = {"/proc/sys"};
   plan.filters = {std::string("\1\0\2\0\3\0\0\0", 8), ""};

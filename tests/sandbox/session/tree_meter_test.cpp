@@ -72,6 +72,29 @@ TEST_CASE("a tree's processes and their memory are counted", "[sandbox]") {
   CHECK(use.memory_bytes >= 3 * kFilledBytes);
 }
 
+// Until it has used so much itself: a clock on the wall would depend on who else is busy.
+void burn(long ms) {
+  timespec used{};
+  do {
+    ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+  } while (used.tv_sec * 1'000 + used.tv_nsec / 1'000'000 < ms);
+}
+
+TEST_CASE("processor time of live processes and of those that were waited for is counted",
+          "[sandbox]") {
+  constexpr long kBurned = 120;
+  const Tree tree([] {
+    const pid_t child = ::fork();
+    if (child == 0) {
+      burn(kBurned);
+      ::_exit(0);
+    }
+    (void)::waitpid(child, nullptr, 0);
+    burn(kBurned);
+  });
+  CHECK(measure_tree(tree.pid).cpu.count() >= 2 * kBurned - 40);  // in ticks of 10 ms, cut off
+}
+
 TEST_CASE("children of a thread that is not the first are counted too", "[sandbox]") {
   const Tree tree([] {
     std::array<int, 2> done{};
@@ -107,6 +130,42 @@ TEST_CASE("what ended children wrote still counts", "[sandbox]") {
     ::waitpid(writer, nullptr, 0);
   });
   CHECK(measure_tree(tree.pid).written_bytes >= 1 << 20);
+}
+
+bool is_in_memory(const test::TempDir& dir) {
+  struct statfs where{};
+  REQUIRE(::statfs(dir.path().c_str(), &where) == 0);
+  return where.f_type == TMPFS_MAGIC;
+}
+
+// File systems stamp births with this clock, which stands still between two ticks.
+std::pair<time_t, long> tick() {
+  timespec now{};
+  ::clock_gettime(CLOCK_REALTIME_COARSE, &now);
+  return {now.tv_sec, now.tv_nsec};
+}
+
+TEST_CASE("space that is only allocated counts, of a file without a name too", "[sandbox]") {
+  const test::TempDir dir;
+  if (is_in_memory(dir)) return test::skip("the folder for temporary files is in memory: no disk");
+  constexpr std::uint64_t kAllocated = 8UL << 20;
+  const std::string old = (dir / "old").string();
+  dir.write("old", std::string(1 << 20, 'x'));
+  const auto born = tick();
+  while (tick() == born) continue;
+  AllocationMeter meter;
+  CHECK(meter.measure(999'999'999) == 0);
+  const Tree tree([&] {
+    const int made = ::open((dir / "new").c_str(), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+    (void)!::fallocate(made, FALLOC_FL_KEEP_SIZE, 0, kAllocated);
+    ::unlink((dir / "new").c_str());
+    (void)::open(old.c_str(), O_RDWR | O_CLOEXEC);
+  });
+  const std::uint64_t used = meter.measure(tree.pid);
+  if (used == 0) return test::skip("this file system allocates nothing ahead");
+  CHECK(used >= kAllocated);
+  CHECK(used < kAllocated + (1 << 20));  // what stood there before is not the tree's
+  CHECK(measure_tree(tree.pid).written_bytes < kAllocated);
 }
 
 TEST_CASE("a process that is not there uses nothing") {

@@ -1,0 +1,53 @@
+// AttemptsRecord: how far the verified attempts at a task have come, as the fold over their events.
+//
+//   agent.attempts {of, snapshot, passed, exit_code, ending}    the check before the first attempt
+//   turn.started … turn.finished                                an attempt is a turn
+//   agent.attempt {n, of, end, verdict, accepted, …, again}     and what the check said of it
+//   compaction.finished                                         with `again`: the transcript as it
+//                                                               was before the first attempt
+#pragma once
+
+#include "agents/session_record.hpp"
+#include "engine/session/engine.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace fathom::agents {
+
+enum class AttemptVerdict : std::uint8_t {
+  accepted,  ///< the check failed before and passes now
+  /// It passes now and passed before: it cannot tell whether anything was achieved. Nobody calls
+  /// that a success, and more attempts would not make it one.
+  unproven,
+  refused,  ///< it fails: the attempt was taken back
+};
+[[nodiscard]] std::string_view name_of(AttemptVerdict verdict);
+
+struct AttemptsRecord {
+  std::uint64_t of = 0;
+  std::string snapshot;                   ///< of the workspace before the first
+  bool passed_before = false;             ///< the check, then
+  std::uint64_t ended = 0;                ///< attempts with a verdict
+  std::optional<AttemptVerdict> verdict;  ///< of the last of them
+  std::string task;                       ///< as the first attempt was told
+  bool open = true;                       ///< an attempt is under way, or has to be
+  bool has_turned = false;                ///< its turn has ended, but there is no verdict yet
+  bool must_forget = false;               ///< it was refused, and the transcript still has it
+  /// As they were before the first.
+  engine::Transcript transcript;
+  SessionRecord record;
+
+  static AttemptsRecord began(std::string_view data, const engine::Transcript& transcript,
+                              const SessionRecord& record);
+  void end_attempt(std::string_view data);
+  void begin_turn(const std::string& text);
+  void end_turn(std::string_view reason);
+  /// The transcript was made anew. What an attempt changed is taken back with it, but what a user
+  /// said meanwhile was said, and what the model called it has called.
+  void forget_attempt(SessionRecord& now);
+};
+
+}  // namespace fathom::agents
