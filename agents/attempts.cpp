@@ -28,9 +28,10 @@ void add(ordered_json& data, const CheckEnd& check) {
 }
 
 TurnEnd end_named(std::string_view name) {
-  constexpr std::array kEnds = {TurnEnd::answered,  TurnEnd::step_limit,     TurnEnd::budget,
-                                TurnEnd::cancelled, TurnEnd::loop,           TurnEnd::engine_error,
-                                TurnEnd::suspended, TurnEnd::sandbox_missing};
+  constexpr std::array kEnds = {
+      TurnEnd::answered,    TurnEnd::step_limit, TurnEnd::budget,    TurnEnd::cancelled,
+      TurnEnd::loop,        TurnEnd::rejected,   TurnEnd::suspended, TurnEnd::sandbox_missing,
+      TurnEnd::engine_error};
   for (const TurnEnd end : kEnds)
     if (name_of(end) == name) return end;
   return TurnEnd::engine_error;
@@ -87,8 +88,22 @@ Result<CheckEnd> check_end(const sandbox::Outcome& outcome) {
   return end;
 }
 
-bool may_try_again(TurnEnd end) {
-  return end == TurnEnd::answered || end == TurnEnd::step_limit || end == TurnEnd::loop;
+bool may_try_again(const TurnReport& turn) {
+  switch (turn.end) {
+    case TurnEnd::answered:
+    case TurnEnd::step_limit:
+    case TurnEnd::loop:
+    case TurnEnd::rejected:
+      return true;
+    case TurnEnd::engine_error:
+      return !turn.fault;  // it answered, if nothing that could be used
+    case TurnEnd::budget:
+    case TurnEnd::cancelled:
+    case TurnEnd::sandbox_missing:
+    case TurnEnd::suspended:
+      break;
+  }
+  return false;
 }
 
 Result<> Attempts::write(std::string_view type, std::string data) {
@@ -167,7 +182,9 @@ asio::awaitable<Result<TurnReport>> Attempts::next_turn() {
     auto forgetting = forget();
     CO_TRY_VOID(co_await std::move(forgetting));
   }
-  auto turning = services_.turn(next_text(), record().ended);
+  const bool keeps =
+      services_.log.state().transcript().messages.size() > record().transcript.messages.size();
+  auto turning = services_.turn(next_text(), record().ended, keeps);
   co_return co_await std::move(turning);
 }
 
@@ -196,7 +213,7 @@ asio::awaitable<Result<bool>> Attempts::judge(AttemptsReport& report) {
                                           : AttemptVerdict::accepted;
   ++report.attempts;
   bool again = report.verdict == AttemptVerdict::refused && report.attempts < of_ &&
-               may_try_again(report.turn.end);
+               may_try_again(report.turn);
   ordered_json data{{"n", report.attempts},
                     {"of", of_},
                     {"end", name_of(report.turn.end)},
@@ -227,9 +244,23 @@ asio::awaitable<Result<bool>> Attempts::judge(AttemptsReport& report) {
   co_return again;
 }
 
+// What the attempt read before its first change is as true as it was, and need not be read again:
+// the next one begins there. What a user said meanwhile would come in another order, so that then
+// it begins where the first one did.
 asio::awaitable<Result<>> Attempts::forget() {
+  const auto& said = services_.log.state().record().said;
+  const auto meanwhile = said.begin() + static_cast<std::ptrdiff_t>(record().record.said.size());
+  const bool has_steers = std::any_of(meanwhile, said.end(), [](const auto& one) {
+    return one.words.how == engine::UserSaid::How::steer;
+  });
+  const std::optional<AttemptsRecord::Kept>& kept = record().kept;
   engine::Compacted fresh;
   fresh.transcript.messages = record().transcript.messages;
+  if (kept && !has_steers) {
+    const auto& messages = services_.log.state().transcript().messages;
+    fresh.transcript.messages.assign(
+        messages.begin(), messages.begin() + static_cast<std::ptrdiff_t>(kept->messages));
+  }
   fresh.transcript.epoch = services_.log.state().transcript().epoch + 1;
   auto writing = services_.log.add(std::move(fresh));
   CO_TRY_VOID(co_await std::move(writing));

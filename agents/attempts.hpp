@@ -12,8 +12,10 @@
 // has passed. A restore is a snapshot as well (`work` in its event), so nothing is lost.
 //
 // Each attempt is a turn. A refused one leaves the transcript as a compaction does, by an event
-// with the transcript as it was, so a session is resumed from its events here as everywhere, and
-// the next attempt knows nothing of it and draws with another seed.
+// with the transcript as it was before its first change, so a session is resumed from its events
+// here as everywhere, and the next attempt knows nothing of the change and draws with another seed.
+// What was read before it stays: an engine that samples here has it resident, and its answer is
+// the first thing that the attempts do not share.
 #pragma once
 
 #include "agents/attempts_record.hpp"
@@ -71,8 +73,10 @@ class Attempts {
     /// Names the workspace as it is.
     std::function<asio::awaitable<Result<std::string>>()> mark;
     std::function<asio::awaitable<Result<WentBack>>(const std::string& mark)> go_back;
-    /// A turn with another seed for each `attempt`, from 0.
-    std::function<asio::awaitable<Result<TurnReport>>(std::string text, std::uint64_t attempt)>
+    /// A turn with another seed for each `attempt`, from 0. `repeated`: the transcript has `text`
+    /// and what was read because of it.
+    std::function<asio::awaitable<Result<TurnReport>>(std::string text, std::uint64_t attempt,
+                                                      bool repeated)>
         turn;
     /// Goes on with the turn that was left open.
     std::function<asio::awaitable<Result<TurnReport>>(std::uint64_t attempt)> go_on;
@@ -105,6 +109,6 @@ class Attempts {
 
 /// Whether another attempt could end otherwise: not when nobody answers, nobody pays, or somebody
 /// said stop.
-[[nodiscard]] bool may_try_again(TurnEnd end);
+[[nodiscard]] bool may_try_again(const TurnReport& turn);
 
 }  // namespace fathom::agents

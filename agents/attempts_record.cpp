@@ -59,6 +59,7 @@ void AttemptsRecord::end_attempt(std::string_view data) {
 }
 
 void AttemptsRecord::begin_turn(const std::string& text) {
+  kept.reset();
   if (open && task.empty()) task = text;
 }
 
@@ -69,12 +70,17 @@ void AttemptsRecord::end_turn(std::string_view reason) {
   if (reason == "cancelled") open = false;
 }
 
-void AttemptsRecord::forget_attempt(SessionRecord& now) {
-  if (!must_forget) return;
+void AttemptsRecord::begin_change(const SessionRecord& now, std::size_t messages) {
+  if (open && !kept) kept = Kept{messages - 1, now};
+}
+
+void AttemptsRecord::forget_attempt(SessionRecord& now, std::size_t messages) {
+  if (!must_forget) return kept.reset();
   must_forget = false;
-  SessionRecord then = record;
+  const bool keeps = kept && kept->messages == messages;
+  SessionRecord then = keeps ? kept->record : record;
   for (SessionRecord::Said& said : now.said) {
-    const bool is_older = !record.said.empty() && said.seq <= record.said.back().seq;
+    const bool is_older = !then.said.empty() && said.seq <= then.said.back().seq;
     if (!is_older && said.words.how == engine::UserSaid::How::steer)
       then.said.push_back(std::move(said));
   }

@@ -4,7 +4,8 @@
 //   turn.started … turn.finished                                an attempt is a turn
 //   agent.attempt {n, of, end, verdict, accepted, …, again}     and what the check said of it
 //   compaction.finished                                         with `again`: the transcript as it
-//                                                               was before the first attempt
+//                                                               was before the first attempt, or
+//                                                               before this one's first change
 #pragma once
 
 #include "agents/session_record.hpp"
@@ -39,6 +40,13 @@ struct AttemptsRecord {
   /// As they were before the first.
   engine::Transcript transcript;
   SessionRecord record;
+  /// Of the attempt that is under way or ended last: before the first of its calls that could have
+  /// changed something. Running the tests is none.
+  struct Kept {
+    std::size_t messages = 0;
+    SessionRecord record;
+  };
+  std::optional<Kept> kept;
 
   static AttemptsRecord began(std::string_view data, const engine::Transcript& transcript,
                               const SessionRecord& record);
@@ -47,7 +55,10 @@ struct AttemptsRecord {
   void end_turn(std::string_view reason);
   /// The transcript was made anew. What an attempt changed is taken back with it, but what a user
   /// said meanwhile was said, and what the model called it has called.
-  void forget_attempt(SessionRecord& now);
+  /// `messages` are left of it.
+  void forget_attempt(SessionRecord& now, std::size_t messages);
+  /// A call that may change something is about to run, of the last of `messages`.
+  void begin_change(const SessionRecord& now, std::size_t messages);
 };
 
 }  // namespace fathom::agents

@@ -1,5 +1,6 @@
 #include "agents/engines.hpp"
 
+#include "agents/demo/demo_model.hpp"
 #include "engine/remote/remote_engine.hpp"
 #include "engine/replay/replay_engine.hpp"
 #include "engine/session/local_session.hpp"
@@ -21,8 +22,9 @@ asio::awaitable<Result<std::unique_ptr<engine::Engine>>> Engines::make_remote(En
   Result<std::string> said;
   if (!keys.command.empty()) {
     // Beside the loop: a password manager may wait for its owner.
-    auto asking =
-        offload(services_.offload, [&keys] { return sandbox::host_command_output(keys.command); });
+    auto asking = offload(services_.offload, [&keys] {
+      return sandbox::host_command_output(keys.command, {.hidden_variables = keys.key_variables});
+    });
     said = co_await std::move(asking);
     keys.run_command = [&said](const std::vector<std::string>&) { return said; };
   }
@@ -37,9 +39,17 @@ asio::awaitable<Result<std::unique_ptr<engine::Engine>>> Engines::make(EngineSpe
       auto making = make_remote(std::move(spec));
       co_return co_await std::move(making);
     }
+    case EngineSpec::Kind::demo: {
+      auto opening = offload(services_.offload, [&]() -> Opened {
+        const std::filesystem::path folder = TRY(unpack_demo_model(services_.env));
+        return engine::LocalChatEngine::open(spec, folder);
+      });
+      co_return co_await std::move(opening);
+    }
     case EngineSpec::Kind::local: {
-      auto opening = offload(services_.offload,
-                             [&]() -> Opened { return engine::LocalChatEngine::open(spec); });
+      auto opening = offload(services_.offload, [&]() -> Opened {
+        return engine::LocalChatEngine::open(spec, spec.place);
+      });
       co_return co_await std::move(opening);
     }
     case EngineSpec::Kind::replay: {
@@ -47,12 +57,8 @@ asio::awaitable<Result<std::unique_ptr<engine::Engine>>> Engines::make(EngineSpe
           offload(services_.offload, [&]() -> Opened { return engine::ReplayEngine::open(spec); });
       co_return co_await std::move(opening);
     }
-    case EngineSpec::Kind::demo:
-      break;
   }
-  co_return fail(ErrorCode::unsupported,
-                 "engine demo: this version ships no model yet; name another with --engine, such "
-                 "as openai:http://127.0.0.1:8000/v1");
+  co_return fail(ErrorCode::unsupported, spec.to_string() + ": no such kind of engine");
 }
 
 asio::awaitable<Result<engine::Engine*>> Engines::open(std::string_view name) {

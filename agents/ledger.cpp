@@ -169,6 +169,7 @@ Result<Ledger> Ledger::reserve(const Budget& wanted, Instant now) {
     return fail(ErrorCode::too_large, "no budget is left for a sub-agent: " + reason(now));
   Budget left;
   left.tokens = left_of(budget_.tokens, spent_.tokens() + tokens_aside_);
+  left.steps = left_of(budget_.steps, spent_.steps);  // its steps are its own, and not more
   left.usd = left_of(budget_.usd, spent_.usd + usd_aside_);
   left.wall = left_of(budget_.wall, now - began_);
   left.tool_cpu = left_of(budget_.tool_cpu, spent_.tool_cpu + tool_cpu_aside_);

@@ -241,7 +241,9 @@ void Session::make_model(const engine::Engine& engine, std::unique_ptr<engine::S
 
 Result<> Session::make_answer_check() {
   if (options_.agent.answer_schema.empty()) return {};
-  answer_schema_ = TRY(tools::ArgumentSchema::compile("answer", options_.agent.answer_schema));
+  auto schema = tools::JsonSchema::compile(options_.agent.answer_schema);
+  if (!schema) return fail(context("output.schema", schema.error()));
+  answer_schema_ = *std::move(schema);
   return {};
 }
 
@@ -295,6 +297,7 @@ asio::awaitable<Result<>> Session::begin_again(SessionState state) {
   engine::SessionSetup setup = state.started()->setup;
   setup.goes_on = keeps_engine_;
   const Spent spent = state.spent();
+  const Instant began = around_.machine.clock.now() - state.worked();
   const Budget own = budget_of(options_.agent.budget);
   const std::optional<Budget> was = state.budget();
   const Budget budget = renewed(was.value_or(own), options_.budget, own);
@@ -303,7 +306,7 @@ asio::awaitable<Result<>> Session::begin_again(SessionState state) {
   auto opening = open_engine(std::move(setup));
   CO_TRY_VOID(co_await std::move(opening));
   if (budget != was) CO_TRY_VOID(log_->write(budget_event(budget)));
-  ledger_.emplace(budget, around_.machine.clock.now(), spent);
+  ledger_.emplace(budget, began, spent);
   co_return Result<>{};
 }
 
@@ -331,6 +334,7 @@ TurnDriver Session::make_driver() {
   limits.compact_at = options_.agent.context.compact_at;
   limits.context_tokens = options_.agent.context.window_tokens.value_or(0);
   limits.seed = seed_;
+  limits.temperature = temperature_;
   TurnDriver::Services services{around_.machine.clock,
                                 *log_,
                                 *model_,
@@ -344,7 +348,13 @@ TurnDriver Session::make_driver() {
                                 {},
                                 {},
                                 {},
+                                check_edit_,
+                                {},
                                 &live_output_};
+  // A small model does not learn from words what it did wrong.
+  if (options_.agent.guided_calls) limits.rules.repairs_max = 0;
+  if (options_.agent.guided_calls)
+    services.guide = [this](engine::RequestLimits& wanted) { return guide(wanted); };
   services.workspace = [this] { return toolbox_->workspace_key(); };
   services.sandbox_missing = [this] {
     return toolbox_->refusal() ? toolbox_->refusal()->message : std::string();
@@ -359,22 +369,42 @@ TurnDriver Session::make_driver() {
     services.escalate = [this](std::string_view why) { return escalate(why); };
   if (answer_schema_)
     services.find_fault = [this](std::string_view answer) -> std::optional<std::string> {
-      const auto parsed = tools::Arguments::parse(answer);
-      if (!parsed) return "Answer with one JSON object and nothing else: " + parsed.error().message;
-      const Result<> fits = answer_schema_->check(*parsed);
+      const auto value = tools::parse_strict_json(answer);
+      if (!value) return "Answer with one JSON value and nothing else: " + value.error().message;
+      const Result<> fits = answer_schema_->check(*value);
       if (fits) return std::nullopt;
       return fits.error().message;
     };
   return {std::move(services), limits};
 }
 
+// A model that is held to calls that can work also has to make one until the tests pass.
+asio::awaitable<Result<>> Session::guide(engine::RequestLimits& limits) {
+  if (toolbox_->tools().find("run_tests") != nullptr)
+    limits.must_call = !state().record().tests_pass.value_or(false);
+  auto looking = offload(around_.machine.offload, [this] { return toolbox_->forms(); });
+  limits.forms = co_await std::move(looking);
+  co_return Result<>{};
+}
+
 asio::awaitable<Result<TurnReport>> Session::run_turn(std::string text, std::string key) {
-  if (is_turn_open())
-    co_return fail(ErrorCode::usage,
-                   "run " + run().to_string() + " is in the middle of a turn: resume it first");
   engine::UserSaid said;
   said.text = to_valid_utf8(text);
   said.key = std::move(key);
+  return run_turn(std::move(said));
+}
+
+asio::awaitable<Result<TurnReport>> Session::repeat_turn(std::string text) {
+  engine::UserSaid said;
+  said.text = to_valid_utf8(text);
+  said.repeated = true;
+  return run_turn(std::move(said));
+}
+
+asio::awaitable<Result<TurnReport>> Session::run_turn(engine::UserSaid said) {
+  if (is_turn_open())
+    co_return fail(ErrorCode::usage,
+                   "run " + run().to_string() + " is in the middle of a turn: resume it first");
   said.turn = log_->state().turns() + 1;
   guard_ = {};
   TurnDriver driver = make_driver();

@@ -16,6 +16,7 @@
 #include "agents/toolbox.hpp"
 #include "agents/turn_driver.hpp"
 #include "engine/session/engine.hpp"
+#include "tools/json_schema.hpp"
 
 #include <boost/asio/awaitable.hpp>
 
@@ -80,6 +81,8 @@ class Session {
 
   /// A user's message to its answer. Cancelling it leaves the turn open, to be gone on with.
   asio::awaitable<Result<TurnReport>> run_turn(std::string text, std::string key = "");
+  /// The same from where the transcript is, which has the message and what was read because of it.
+  asio::awaitable<Result<TurnReport>> repeat_turn(std::string text);
   /// The turn that was left open; `usage` when there is none.
   asio::awaitable<Result<TurnReport>> go_on();
   [[nodiscard]] bool is_turn_open() const { return log_->state().is_turn_open(); }
@@ -88,7 +91,14 @@ class Session {
   asio::awaitable<Result<>> close(int exit_code);
 
   /// For the samples of the turns to come; absent: the agent's.
-  void set_seed(std::optional<std::uint64_t> seed) { seed_ = seed; }
+  void set_draw(std::optional<std::uint64_t> seed, std::optional<double> temperature) {
+    seed_ = seed;
+    temperature_ = temperature;
+  }
+  /// What every edit of the turns to come has to pass.
+  void set_edit_check(std::function<asio::awaitable<Result<std::optional<bool>>>()> check) {
+    check_edit_ = std::move(check);
+  }
 
   [[nodiscard]] Control& control() { return control_; }
   [[nodiscard]] SessionLog& log() { return *log_; }
@@ -126,6 +136,8 @@ class Session {
   asio::awaitable<Result<TurnReport>> ended(Result<TurnReport> report);
   asio::awaitable<Result<bool>> escalate(std::string_view why);
   Result<> charge_tools();
+  asio::awaitable<Result<>> guide(engine::RequestLimits& limits);
+  asio::awaitable<Result<TurnReport>> run_turn(engine::UserSaid said);
 
   Surroundings around_;
   SessionOptions options_;
@@ -135,7 +147,7 @@ class Session {
   std::optional<SessionLog> log_;
   std::optional<ModelCaller> model_;
   std::optional<Ledger> ledger_;
-  std::optional<tools::ArgumentSchema> answer_schema_;
+  std::optional<tools::JsonSchema> answer_schema_;
   Guard guard_;
   Control control_;
   LiveOutput live_output_;
@@ -143,6 +155,8 @@ class Session {
   bool escalated_ = false;
   bool keeps_engine_ = false;  ///< resumed with the engine that it was recorded with
   std::optional<std::uint64_t> seed_;
+  std::optional<double> temperature_;
+  std::function<asio::awaitable<Result<std::optional<bool>>>()> check_edit_;
   std::chrono::milliseconds tool_cpu_{0};  ///< that the ledger has
 };
 

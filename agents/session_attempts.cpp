@@ -15,6 +15,8 @@ namespace {
 
 constexpr const char* kCheckName = "accept";
 constexpr const char* kMarkName = "attempts";
+// Of further attempts where the agent's is 0: they would all be the first one again.
+constexpr double kTemperatureAgain = 0.7;
 
 // A document may be anybody's, so its command is as good as one of the model's.
 asio::awaitable<Result<>> ask_policy(Session& session, const AcceptCheck& accept) {
@@ -59,9 +61,18 @@ Attempts make_attempts(Session& session, const std::string& key) {
   ENSURE(agent.accept.has_value(), "attempts are for agents with a check");
   // The first attempt draws as the agent says, each further one otherwise.
   const auto draw = [&session](std::uint64_t attempt) {
-    const std::uint64_t seed = session.agent().sampling.seed.value_or(0);
-    session.set_seed(attempt == 0 ? std::nullopt : std::optional(seed + attempt));
+    if (attempt == 0) return session.set_draw(std::nullopt, std::nullopt);
+    const engine::SamplingSettings& sampling = session.agent().sampling;
+    const bool says_the_same = sampling.temperature && *sampling.temperature == 0;
+    session.set_draw(sampling.seed.value_or(0) + attempt,
+                     says_the_same ? std::optional(kTemperatureAgain) : std::nullopt);
   };
+  if (agent.accept->after_edits)
+    session.set_edit_check([&session]() -> asio::awaitable<Result<std::optional<bool>>> {
+      auto checking = run_check(session, *session.agent().accept);
+      CO_TRY(const std::optional<CheckEnd> end, co_await std::move(checking));
+      co_return end ? std::optional(end->passed) : std::nullopt;
+    });
   Attempts::Services services{session.log(), {}, {}, {}, {}, {}, {}};
   services.check = [&session] { return run_check(session, *session.agent().accept); };
   services.mark = [&session]() -> asio::awaitable<Result<std::string>> {
@@ -75,10 +86,10 @@ Attempts make_attempts(Session& session, const std::string& key) {
     CO_TRY(tools::Snapshots::Restored restored, co_await std::move(going));
     co_return WentBack{restored.before.to_string(), std::move(restored.report.not_restored)};
   };
-  services.turn = [&session, draw, key](
-                      std::string text,
-                      std::uint64_t attempt) -> asio::awaitable<Result<TurnReport>> {
+  services.turn = [&session, draw, key](std::string text, std::uint64_t attempt,
+                                        bool repeated) -> asio::awaitable<Result<TurnReport>> {
     draw(attempt);
+    if (repeated) return session.repeat_turn(std::move(text));
     return session.run_turn(std::move(text), attempt == 0 ? key : "");
   };
   services.go_on = [&session, draw](std::uint64_t attempt) {

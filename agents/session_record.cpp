@@ -11,7 +11,7 @@ namespace fathom::agents {
 void SessionRecord::apply(const engine::SessionEvent& event, std::uint64_t seq) {
   if (const auto* words = std::get_if<engine::UserSaid>(&event)) {
     if (words->how == engine::UserSaid::How::guard) return;
-    said.push_back({*words, seq});
+    if (!words->repeated) said.push_back({*words, seq});
     if (words->how == engine::UserSaid::How::steer) return;
     turn_steps = 0;
     plan.clear();
@@ -26,12 +26,15 @@ void SessionRecord::apply(const engine::SessionEvent& event, std::uint64_t seq) 
     for (const ToolCall& call : answered->message.calls)
       if (call.name == "run_tests") test_calls_.push_back(call.id);
   } else if (const auto* finished = std::get_if<engine::CallFinished>(&event)) {
-    if (std::erase(test_calls_, finished->result.call_id) != 0 && !finished->result.content.empty())
+    if (std::erase(test_calls_, finished->result.call_id) == 0) return;
+    if (!finished->result.content.empty())
       tests = clip_middle(finished->result.content, kTextBytesMax);
+    tests_pass = finished->result.status == ToolStatus::ok;
   }
 }
 
 void SessionRecord::apply_change(std::string path) {
+  tests_pass.reset();
   std::erase(files_changed, path);
   if (files_changed.size() >= kFilesMax) files_changed.erase(files_changed.begin());
   files_changed.push_back(std::move(path));

@@ -32,7 +32,9 @@ struct SessionRecord {
   std::vector<Said> said;                  ///< since the session began
   std::vector<std::string> files_changed;  ///< by tools, each once, the newest last
   std::string tests;                       ///< what the last run_tests said, cut in the middle
-  std::string plan;                        ///< the last words of the model in the turn, likewise
+  /// Whether the tests pass; absent before they were run, and after a change.
+  std::optional<bool> tests_pass;
+  std::string plan;  ///< the last words of the model in the turn, likewise
   std::set<std::string, std::less<>> call_ids;   ///< of all calls ever, also of epochs gone by
   std::uint64_t turn_steps = 0;                  ///< samples of the turn that is open or was last
   std::optional<engine::AnswerEnd> last_answer;  ///< of that turn

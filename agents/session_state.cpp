@@ -47,6 +47,7 @@ void SessionState::apply(const engine::SessionEvent& event, std::uint64_t seq) {
       task_ = said->text;
       if (attempts_) attempts_->begin_turn(said->text);
     }
+    if (said->repeated) return;
     Message message;
     message.text = said->text;
     say(std::move(message), seq);
@@ -69,7 +70,7 @@ void SessionState::apply(const engine::SessionEvent& event, std::uint64_t seq) {
   } else if (const auto* compacted = std::get_if<engine::Compacted>(&event)) {
     transcript_ = compacted->transcript;
     owners_.assign(transcript_.messages.size(), seq);
-    if (attempts_) attempts_->forget_attempt(record_);
+    if (attempts_) attempts_->forget_attempt(record_, transcript_.messages.size());
   } else if (const auto* ended = std::get_if<engine::TurnEnded>(&event)) {
     turn_open_ = false;
     last_end_ = *ended;
@@ -78,6 +79,7 @@ void SessionState::apply(const engine::SessionEvent& event, std::uint64_t seq) {
 }
 
 Result<> SessionState::apply_trace(const trace::Event& event, const trace::BlobStore& blobs) {
+  apply_time(event);
   if (const auto known = TRY(engine::decode(event, blobs)))
     apply(*known, event.at.seq);
   else if (event.what.type == "compaction.summarised")
@@ -134,6 +136,17 @@ void SessionState::apply_agent(std::string_view type, std::string_view data) {
   }
 }
 
+void SessionState::apply_time(const trace::Event& event) {
+  const std::string& type = event.what.type;
+  const bool begins = type == "run.started" || type == "run.resumed";
+  if (type == "run.forked") worked_ = {};
+  if (type == "run.forked" || type == "run.finished") last_at_work_.reset();
+  if (last_at_work_ && !begins)
+    worked_ +=
+        std::max(Duration{}, std::chrono::duration_cast<Duration>(event.ts - *last_at_work_));
+  if (last_at_work_ || begins) last_at_work_ = event.ts;
+}
+
 void SessionState::apply_run(std::string_view type, std::string_view data) {
   if (type == "run.started" || type == "run.resumed") {
     start_ = decode_run_start(data);
@@ -148,7 +161,9 @@ void SessionState::apply_run(std::string_view type, std::string_view data) {
 
 void SessionState::apply_progress(std::string_view type, std::string_view data) {
   const bool is_change = type == "file.changed";
-  if (!is_change && type != "tool.started" && !type.starts_with("approval.")) return;
+  const bool is_snapshot = type == "tool.snapshot";
+  if (!is_change && !is_snapshot && type != "tool.started" && !type.starts_with("approval."))
+    return;
   const json said = json::parse(data, nullptr, false);
   if (is_change) {
     const auto path = said.find("path");
@@ -161,6 +176,8 @@ void SessionState::apply_progress(std::string_view type, std::string_view data) 
     return one.call.id == call->get_ref<const std::string&>();
   });
   if (pending == pending_.end()) return;
+  if (is_snapshot && attempts_ && pending->call.name != "run_tests")
+    attempts_->begin_change(record_, transcript_.messages.size());
   if (type == "tool.started") pending->started = true;
   if (type == "approval.requested") pending->asked = true;
   const auto given = said.find("given");

@@ -56,6 +56,8 @@ class SessionState {
   [[nodiscard]] const std::optional<engine::TurnEnded>& last_end() const { return last_end_; }
   /// Since the run began, in all its turns; what a fork is a copy of was another run's to pay.
   [[nodiscard]] const Spent& spent() const { return spent_; }
+  /// How long the run has been at work, by the times in its journal: not while it lay there.
+  [[nodiscard]] Duration worked() const { return worked_; }
   /// Of the turn that is open or was last: its first message, as the user wrote it.
   [[nodiscard]] const std::string& task() const { return task_; }
   /// What outlives compactions.
@@ -72,6 +74,7 @@ class SessionState {
   void apply_summary(std::string_view data);
   void apply_agent(std::string_view type, std::string_view data);
   void apply_run(std::string_view type, std::string_view data);
+  void apply_time(const trace::Event& event);
 
   std::optional<engine::AgentStarted> started_;
   std::optional<RunStart> start_;
@@ -86,6 +89,8 @@ class SessionState {
   bool turn_open_ = false;
   std::optional<engine::TurnEnded> last_end_;
   Spent spent_;
+  Duration worked_{};
+  std::optional<WallTime> last_at_work_;  ///< the last event of a run that goes on
   std::string task_;
   SessionRecord record_;
   std::uint64_t tasks_ = 0;

@@ -65,6 +65,7 @@ ExitCode exit_code_of(const TaskAnswer& answer) {
       return ExitCode::denied;
     case TurnEnd::step_limit:
     case TurnEnd::loop:
+    case TurnEnd::rejected:
       break;
   }
   return ExitCode::no_fix;

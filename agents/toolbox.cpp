@@ -3,8 +3,8 @@
 #include "agents/config.hpp"
 #include "agents/run_start.hpp"
 #include "policies/policy_files.hpp"
-#include "runtime/base/ensure.hpp"
 #include "policies/shipped.hpp"
+#include "runtime/base/ensure.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/text.hpp"
 #include "sandbox/environment.hpp"
@@ -314,7 +314,21 @@ asio::awaitable<Result<tools::Snapshots::Restored>> Toolbox::go_back(tools::Snap
     TRY(open_snapshots());
     return snapshots_->restore(mark, std::nullopt, tools::Conflicts::stop);
   });
-  co_return co_await std::move(restoring);
+  auto restored = co_await std::move(restoring);
+  for (const tools::ToolSet::Entry& entry : tools_.entries()) entry.tool->restored();
+  co_return restored;
+}
+
+std::vector<engine::CallForms> Toolbox::forms() const {
+  const tools::MayDo may = [this](const policies::Request& request) {
+    return policies::decide(policy_, request).verdict == policies::Verdict::allow;
+  };
+  std::vector<engine::CallForms> out;
+  for (const tools::ToolSet::Entry& entry : tools_.entries()) {
+    std::vector<std::string> schemas = entry.tool->forms(may);
+    if (!schemas.empty()) out.push_back({entry.tool->spec().name, std::move(schemas)});
+  }
+  return out;
 }
 
 asio::awaitable<Result<std::string>> Toolbox::take_snapshot(const ToolCall& call) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "agents/run_store.hpp"
+#include "engine/session/engine.hpp"
 #include "policies/policy.hpp"
 #include "runtime/async/clock.hpp"
 #include "runtime/async/offload.hpp"
@@ -104,6 +105,9 @@ class Toolbox {
   [[nodiscard]] const tools::McpServers::Trouble* trouble_behind(std::string_view tool) const;
   /// How commands of the run are run, for those that no model asks for. Nobody decides about them.
   [[nodiscard]] tools::Commands& commands() { return *commands_; }
+  /// What calls can usefully be now, by tool; those of which any will do are not among them. Blocks
+  /// on files.
+  [[nodiscard]] std::vector<engine::CallForms> forms() const;
   /// Processor time of all commands so far.
   [[nodiscard]] Duration cpu_used() const { return commands_->cpu_used(); }
   /// Whether edits go straight into the workspace: only there is something to come back to.

@@ -18,6 +18,8 @@ std::string_view name_of(TurnEnd end) {
       return "cancelled";
     case TurnEnd::loop:
       return "loop";
+    case TurnEnd::rejected:
+      return "rejected";
     case TurnEnd::engine_error:
       return "engine_error";
     case TurnEnd::sandbox_missing:
@@ -87,6 +89,7 @@ TurnAction Turn::boundary(const Boundary& at) {
   if (at.cancelled) return finish(TurnEnd::cancelled);
   if (at.suspended) return finish(TurnEnd::suspended);
   if (at.sandbox_missing) return finish(TurnEnd::sandbox_missing);
+  if (at.rejected) return finish(TurnEnd::rejected);
   if (at.looping) return finish(TurnEnd::loop);
   if (at.budget == BudgetState::spent) return finish(TurnEnd::budget);
   if (at.budget == BudgetState::wrapping) return wrap_up(TurnEnd::budget);
@@ -106,7 +109,7 @@ TurnAction Turn::sample() {
 }
 
 TurnAction Turn::repair(Note note) {
-  if (repairs_ >= kRepairsMax || steps_ >= rules_.steps_max) return finish(TurnEnd::engine_error);
+  if (repairs_ >= rules_.repairs_max || steps_ >= rules_.steps_max) return finish(TurnEnd::engine_error);
   ++repairs_;
   ++steps_;
   return action::Remark{note};

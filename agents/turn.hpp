@@ -25,6 +25,7 @@ enum class TurnEnd : std::uint8_t {
   budget,
   cancelled,
   loop,
+  rejected,  ///< an edit did not pass the check that has to be passed after each
   engine_error,
   sandbox_missing,  ///< what the policy requires of the sandbox is not there: nothing can run
   suspended,        ///< a call waits for an approval that nobody here can give
@@ -44,6 +45,7 @@ struct Boundary {
   bool steered = false;       ///< a message was delivered: an answer before it is not the last word
   bool context_full = false;  ///< the transcript has outgrown its share of the context
   bool looping = false;       ///< a guard says stop
+  bool rejected = false;      ///< what was edited does not pass the agent's check
   bool suspended = false;
   bool sandbox_missing = false;
   BudgetState budget = BudgetState::open;
@@ -106,11 +108,11 @@ using TurnAction = std::variant<action::Sample, action::Remark, action::RunTools
 
 struct TurnRules {
   std::uint64_t steps_max = 200;  ///< samples; one more without tools follows, to say what was done
+  int repairs_max = 2;            ///< of empty, cut or unfit answers in a row
 };
 
 class Turn {
  public:
-  static constexpr int kRepairsMax = 2;      ///< of empty, cut or unfit answers in a row
   static constexpr int kCompactionsMax = 2;  ///< in a row, without a sample between them
 
   /// `steps` that the turn has taken already, before it was resumed.

@@ -178,6 +178,11 @@ asio::awaitable<Result<TurnEvent>> TurnDriver::sample(bool may_call) {
   engine::RequestLimits limits;
   limits.may_call = may_call;
   limits.seed = limits_.seed;
+  limits.temperature = limits_.temperature;
+  if (services_.guide && may_call) {
+    auto guiding = services_.guide(limits);
+    CO_TRY_VOID(co_await std::move(guiding));
+  }
   PartialAnswer partial;
   RepetitionWatch repetition;
   bool has_repeated = false;
@@ -322,6 +327,8 @@ asio::awaitable<Result<TurnEvent>> TurnDriver::run_tools() {
   if (reports) {
     auto observing = observe(**reports);
     CO_TRY_VOID(co_await std::move(observing));
+    auto checking = check_edits(**reports);
+    CO_TRY_VOID(co_await std::move(checking));
   }
   if (!suspended_) {
     auto settling = settle(kNotRun);
@@ -361,6 +368,16 @@ asio::awaitable<Result<>> TurnDriver::observe(const std::vector<tools::CallRepor
   if (services_.workspace) step.workspace = services_.workspace();
   auto hearing = hear(services_.guard.observe(step));
   co_return co_await std::move(hearing);
+}
+
+asio::awaitable<Result<>> TurnDriver::check_edits(const std::vector<tools::CallReport>& reports) {
+  const bool has_edited =
+      std::ranges::any_of(reports, [](const auto& report) { return report.wrote; });
+  if (!services_.check_edit || !has_edited || suspended_) co_return Result<>{};
+  auto checking = services_.check_edit();
+  CO_TRY(const std::optional<bool> passes, co_await std::move(checking));
+  rejected_ = passes && !*passes;
+  co_return Result<>{};
 }
 
 asio::awaitable<Result<>> TurnDriver::hear(GuardVerdict verdict) {
@@ -435,6 +452,7 @@ asio::awaitable<Result<Boundary>> TurnDriver::boundary() {
   at.cancelled = services_.control.is_interrupted();
   at.context_full = is_context_full();
   at.looping = looping_;
+  at.rejected = rejected_;
   at.sandbox_missing = services_.sandbox_missing && !services_.sandbox_missing().empty();
   at.budget = services_.ledger.state(services_.clock.now());
   co_return at;
@@ -454,6 +472,8 @@ std::string TurnDriver::why(TurnEnd end) const {
       return "interrupted";
     case TurnEnd::loop:
       return "the model went in circles (" + guard_text_ + ")";
+    case TurnEnd::rejected:
+      return "the edit did not pass the check";
     case TurnEnd::engine_error:
       return report_.fault ? report_.fault->message
                            : "the model gave no usable answer several times in a row";

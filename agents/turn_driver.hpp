@@ -32,6 +32,7 @@ struct TurnLimits {
   double compact_at = 0.85;  ///< the share of the context at which a transcript is made shorter
   std::uint64_t context_tokens = 0;   ///< 0: the engine's
   std::optional<std::uint64_t> seed;  ///< absent: the setup's
+  std::optional<double> temperature;  ///< likewise
 };
 
 /// How a turn ended.
@@ -63,6 +64,11 @@ class TurnDriver {
     std::function<Result<>()> charge_tools;
     /// What is wrong with a final answer; absent where any will do.
     std::function<std::optional<std::string>(std::string_view answer)> find_fault;
+    /// Says what the next answer may be, beyond what its tools allow; absent: anything.
+    std::function<asio::awaitable<Result<>>(engine::RequestLimits& limits)> guide;
+    /// Whether the workspace passes after an edit; nothing when somebody interrupted it. Absent: no
+    /// edit is checked before the turn is over.
+    std::function<asio::awaitable<Result<std::optional<bool>>>()> check_edit;
     /// Puts a stronger model in place, for `why` ("loop", "no_progress", "engine_error"); whether
     /// there is one.
     std::function<asio::awaitable<Result<bool>>(std::string_view why)> escalate;
@@ -93,6 +99,7 @@ class TurnDriver {
   asio::awaitable<Result<TurnEvent>> skip_tools(TurnEnd end);
   asio::awaitable<Result<>> settle(std::string_view why);
   asio::awaitable<Result<>> observe(const std::vector<tools::CallReport>& reports);
+  asio::awaitable<Result<>> check_edits(const std::vector<tools::CallReport>& reports);
   asio::awaitable<Result<>> hear(GuardVerdict verdict);
   asio::awaitable<Result<>> remark(Note note);
   asio::awaitable<Result<Boundary>> boundary();
@@ -105,6 +112,7 @@ class TurnDriver {
   Turn turn_;
   TurnReport report_;
   bool looping_ = false;
+  bool rejected_ = false;
   bool suspended_ = false;
   std::string guard_text_;
   std::string unfit_;  ///< what is wrong with the last answer

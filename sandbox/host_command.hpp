@@ -8,7 +8,7 @@
 //
 // No shell reads the words. The program gets no input and no terminal, the user's environment
 // without the variables that hold API keys, and a process group of its own that dies at the
-// deadline.
+// deadline, or as soon as it has said too much.
 #pragma once
 
 #include "runtime/base/result.hpp"
@@ -24,10 +24,16 @@ inline constexpr std::chrono::milliseconds kHostCommandTime = std::chrono::secon
 inline constexpr std::size_t kHostCommandBytesMax = std::size_t{16} << 10;  // more is an error
 inline constexpr std::size_t kHostCommandErrorBytesMax = 300;  // of its stderr, in an error
 
+struct HostCommandOptions {
+  std::chrono::milliseconds time = kHostCommandTime;
+  /// Variables that it does not get, besides those in which Fathom looks for keys by itself.
+  std::vector<std::string> hidden_variables{};
+};
+
 /// Its standard output. Blocks up to `time`. Errors name the program and, clipped, what it wrote to
 /// standard error, never its output: `not_found` when there is no such program, `io` when it fails,
 /// `timeout` when it takes longer, `too_large` when it says more.
 Result<std::string> host_command_output(const std::vector<std::string>& argv,
-                                        std::chrono::milliseconds time = kHostCommandTime);
+                                        const HostCommandOptions& options = {});
 
 }  // namespace fathom::sandbox

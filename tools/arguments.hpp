@@ -15,7 +15,6 @@ namespace fathom::tools {
 
 /// Of one call's arguments; a larger file is written in pieces.
 inline constexpr std::size_t kArgumentsBytesMax = 4UL << 20;
-inline constexpr int kArgumentsDepthMax = 64;
 
 class Arguments {
  public:

@@ -215,6 +215,16 @@ std::optional<TestPlan> plan_gradle(const WorkspaceFacts& facts, const TestSetti
   return plan;
 }
 
+std::optional<TestPlan> plan_script(const WorkspaceFacts& facts, const TestSettings&) {
+  constexpr std::string_view kScript = "run_tests.sh";
+  if (!has(facts, kScript)) return std::nullopt;
+  TestPlan plan;
+  plan.runner = TestRunner::script;
+  plan.argv = {"./" + std::string(kScript)};
+  plan.why = "guessed: " + std::string(kScript);
+  return plan;
+}
+
 // Special characters of the expressions of CMake, Go and JavaScript alike.
 std::string quoted_expression(std::string_view text) {
   std::string quoted;
@@ -311,6 +321,8 @@ std::string_view name_of(TestRunner runner) {
       return "maven";
     case TestRunner::gradle:
       return "gradle";
+    case TestRunner::script:
+      return "script";
   }
   return "?";
 }
@@ -330,8 +342,8 @@ Result<TestPlan> plan_tests(const WorkspaceFacts& facts, const TestSettings& set
     apply(settings, plan);
     return plan;
   }
-  for (const auto& guess :
-       {plan_ctest, plan_cargo, plan_go, plan_maven, plan_gradle, plan_npm, plan_pytest, plan_make})
+  for (const auto& guess : {plan_ctest, plan_cargo, plan_go, plan_maven, plan_gradle, plan_npm,
+                            plan_pytest, plan_make, plan_script})
     if (auto plan = guess(facts, settings)) {
       apply(settings, *plan);
       return *std::move(plan);
@@ -339,7 +351,7 @@ Result<TestPlan> plan_tests(const WorkspaceFacts& facts, const TestSettings& set
   return fail(ErrorCode::not_found,
               "no tests recognised here (CMakeLists.txt with tests, Cargo.toml, go.mod, pom.xml, "
               "build.gradle, package.json with scripts.test, test_*.py, a makefile with a target "
-              "test or check): set test.command in " +
+              "test or check, run_tests.sh): set test.command in " +
                   std::string(kTestSettingsFile) + ", or run them with bash");
 }
 
@@ -399,6 +411,7 @@ Result<std::vector<std::string>> filtered_argv(const TestPlan& plan, std::string
     case TestRunner::node:
     case TestRunner::npm:
     case TestRunner::make:
+    case TestRunner::script:
     case TestRunner::configured:
       break;
   }

@@ -35,6 +35,7 @@ enum class TestRunner : std::uint8_t {
   go,
   maven,
   gradle,
+  script,  ///< run_tests.sh
 };
 std::string_view name_of(TestRunner runner);
 

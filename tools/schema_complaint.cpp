@@ -132,7 +132,7 @@ class Search {
                  int depth) {
     if (!schema.is_object() || depth > kDepthMax) return std::nullopt;
     if (auto wrong = wrong_itself(schema, value))
-      return (place.empty() ? "the arguments" : in_quotes(place)) + " " + *wrong;
+      return (place.empty() ? "the value" : in_quotes(place)) + " " + *wrong;
     if (value.is_object())
       if (auto wrong = in_object(schema, value, place, depth)) return wrong;
     const ordered_json* items = member(schema, "items");

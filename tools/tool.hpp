@@ -63,6 +63,9 @@ struct Call {
   const Intent* intent = nullptr;
 };
 
+/// Whether the policy allows something without asking anybody.
+using MayDo = std::function<bool(const policies::Request&)>;
+
 class Tool {
  public:
   Tool() = default;
@@ -81,6 +84,13 @@ class Tool {
   /// An error is a failed call: one short stable line that the model can act on. `unsupported` is
   /// for a sandbox or program that is not there: it will not get better by asking again.
   virtual asio::awaitable<Result<ToolOutput>> run(const Call& call) = 0;
+
+  /// JSON Schemas of the arguments that a call can usefully have now, for an engine that holds a
+  /// small model to them; empty where all that match the spec are as good. Blocks on files.
+  [[nodiscard]] virtual std::vector<std::string> forms(const MayDo& /*may*/) const { return {}; }
+
+  /// The workspace was taken back to what it was earlier: what was remembered of files is void.
+  virtual void restored() {}
 };
 
 }  // namespace fathom::tools

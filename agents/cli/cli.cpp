@@ -6,6 +6,7 @@
 #include "agents/cli/completion.hpp"
 #include "agents/cli/config_command.hpp"
 #include "agents/cli/config_show.hpp"
+#include "agents/cli/demo_command.hpp"
 #include "agents/cli/doctor.hpp"
 #include "agents/cli/encode_command.hpp"
 #include "agents/cli/engine_flags.hpp"
@@ -43,6 +44,7 @@ struct Cli {
   TraceOptions trace;
   ModelOptions model;
   PolicyOptions policy;
+  DemoOptions demo;
   EncodeOptions encode;
   GenerateOptions generate;
   BenchOptions bench;
@@ -235,6 +237,7 @@ void build(Cli& cli) {
   const auto choose = [&cli](ChosenCommand command) { cli.command = std::move(command); };
   add_bench_commands(cli.app, cli.bench, choose);
   add_agent(cli);
+  add_demo_command(cli.app, cli.demo, cli.env, choose);
   add_doctor(cli);
   add_encode_command(cli.app, cli.encode, choose);
   add_generate_command(cli.app, cli.generate, choose);

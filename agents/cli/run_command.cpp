@@ -6,12 +6,12 @@
 #include "agents/cli/transaction_command.hpp"
 #include "agents/document/agent_files.hpp"
 #include "agents/document/effective_config.hpp"
+#include "agents/document/key_sources.hpp"
 #include "agents/runtime.hpp"
 #include "agents/session_attempts.hpp"
 #include "runtime/async/task_group.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/text.hpp"
-#include "runtime/net/url.hpp"
 #include "sandbox/host.hpp"
 
 #include <boost/asio/bind_cancellation_slot.hpp>
@@ -56,32 +56,16 @@ std::string blank_trimmed(std::string text) {
   return text;
 }
 
-// Where the keys of an engine's host come from, as the user's config says.
-engine::KeySources keys_for(const engine::EngineSpec& spec, const EffectiveConfig& config,
-                            const GetEnv& env) {
-  engine::KeySources keys;
-  keys.env = env;
-  const auto url = net::Url::parse(spec.place);
-  if (!url) return keys;
-  const auto& origin = url->origin;
-  const auto found = std::ranges::find_if(config.user.keys, [&](const Placed<HostKey>& key) {
-    return key.value.host == origin.host || key.value.host == origin.host_port();
-  });
-  if (found == config.user.keys.end()) return keys;
-  const KeySource& source = found->value.source;
-  if (source.kind == KeySource::Kind::env)
-    keys.env = [env, name = source.name](const char* asked) {
-      return std::string_view(asked) == "FATHOM_API_KEY" ? env(name.c_str()) : std::string();
-    };
-  if (source.kind == KeySource::Kind::file)
-    keys.file = source.name.starts_with("~/") ? env("HOME") + source.name.substr(1) : source.name;
-  if (source.kind == KeySource::Kind::command) keys.command = source.command;
-  return keys;
+// The bundled model can be no other agent than its own.
+std::string agent_for(const EffectiveConfig& config) {
+  if (config.agent.origin.kind != ConfigOrigin::Kind::built_in) return config.agent.text;
+  const auto engine = resolve_engine(config.engine.text, config);
+  return engine && engine->kind == engine::EngineSpec::Kind::demo ? "demo" : config.agent.text;
 }
 
 Result<SessionOptions> new_session(const RunOptions& options, const EffectiveConfig& config,
                                    const GetEnv& env) {
-  const FoundAgent found = TRY(find_agent(config.agent.text, options.repository, env));
+  const FoundAgent found = TRY(find_agent(agent_for(config), options.repository, env));
   const RunSettings settings = TRY(settle(config, found));
   SessionOptions session;
   session.agent = found.agent;
@@ -94,6 +78,23 @@ Result<SessionOptions> new_session(const RunOptions& options, const EffectiveCon
   if (options.mode == "transaction") session.tools.mode = sandbox::Mode::transaction;
   return session;
 }
+
+// Whoever reads the output may leave: the run goes on, its journal has the answer, and the lost
+// output is an error at the end.
+class BrokenPipesIgnored {
+ public:
+  BrokenPipesIgnored() {
+    struct sigaction ignored{};
+    ignored.sa_handler = SIG_IGN;
+    ::sigaction(SIGPIPE, &ignored, &before_);
+  }
+  ~BrokenPipesIgnored() { ::sigaction(SIGPIPE, &before_, nullptr); }
+  BrokenPipesIgnored(const BrokenPipesIgnored&) = delete;
+  BrokenPipesIgnored& operator=(const BrokenPipesIgnored&) = delete;
+
+ private:
+  struct sigaction before_{};
+};
 
 // The first interruption ends the turn cleanly, the second everything.
 class Interrupts {
@@ -291,6 +292,7 @@ ExitCode exit_code_of(TurnEnd end) {
       return ExitCode::ok;
     case TurnEnd::step_limit:
     case TurnEnd::loop:
+    case TurnEnd::rejected:
       return ExitCode::no_fix;
     case TurnEnd::engine_error:
     case TurnEnd::sandbox_missing:
@@ -330,7 +332,8 @@ Result<SessionOptions> session_for(const RunOptions& options, const EffectiveCon
   else
     session = TRY(new_session(options, config, env));
   session.budget = TRY(parse_budget(options.budget));
-  session.keeps_bodies = options.trace_bodies;
+  const auto& bodies = config.user.trace_bodies;
+  session.keeps_bodies = options.trace_bodies || (bodies && bodies->value);
   if (options.yes) session.tools.start_mcp_if = policies::Verdict::ask;
   return session;
 }
@@ -380,8 +383,11 @@ Result<ExitCode> run_agent(const RunOptions& options, const GetEnv& env, Termina
   standing.resolve_engine = [&config](std::string_view name) -> Result<std::string> {
     return TRY(resolve_engine(name, config)).to_string();
   };
-  standing.keys = [&](const engine::EngineSpec& spec) { return keys_for(spec, config, env); };
+  standing.keys = [&](const engine::EngineSpec& spec) {
+    return key_sources(spec, config.user, env);
+  };
   const auto runtime = TRY(Runtime::start(std::move(standing)));  // before there are threads
+  const BrokenPipesIgnored goes_on;
   const auto executor = runtime->io().get_executor();
   std::optional<Resumed> resumed = TRY(find_resumed(options, task, env));
   Run run{*runtime,

@@ -20,6 +20,7 @@ Mark mark_of(TurnEnd end) {
     case TurnEnd::step_limit:
     case TurnEnd::budget:
     case TurnEnd::loop:
+    case TurnEnd::rejected:
     case TurnEnd::engine_error:
     case TurnEnd::sandbox_missing:
       return Mark::failed;

@@ -54,6 +54,10 @@ void Terminal::note(std::string_view text) {
   std::fprintf(stderr, "fathom: %.*s\n", static_cast<int>(text.size()), text.data());
 }
 
+void Terminal::aside(std::string_view lines) {
+  std::fwrite(lines.data(), 1, lines.size(), stderr);
+}
+
 Result<> Terminal::flush() {
   if (std::fflush(out_) != 0 && write_error_ == 0) write_error_ = errno;
   if (write_error_ == 0) return {};

@@ -25,6 +25,8 @@ class Terminal {
   void out(std::string_view text);
   /// One line of advice or progress on standard error.
   void note(std::string_view text);
+  /// Lines for a person on standard error, as they are.
+  void aside(std::string_view lines);
 
   /// Everything written so far has left the process. `disk_full` and the like when it has not: a
   /// command that loses its output must not exit 0.

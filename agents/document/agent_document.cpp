@@ -284,6 +284,8 @@ Result<> AgentReader::accept(const YamlValue& section) {
   TRY(each(section, [&](std::string_view key, const YamlValue& value) -> Result<> {
     if (key == "command") {
       accept.command = TRY(command(value));
+    } else if (key == "after") {
+      accept.after_edits = TRY(value.choice(kAcceptAfterNames)) == 1;
     } else {
       accept.timeout = TRY(value.duration(kAcceptTimeMin, kAcceptTimeMax));
     }
@@ -323,6 +325,7 @@ Result<> AgentReader::part(std::string_view key, const YamlValue& value) {
   if (key == "engine") agent_.engine = TRY(engine(value));
   if (key == "prompt") agent_.prompt = TRY(prompt(value));
   if (key == "tools_in_prompt") agent_.tools_in_prompt = TRY(value.boolean());
+  if (key == "guided_calls") agent_.guided_calls = TRY(value.boolean());
   if (key == "instructions") agent_.instructions = TRY(paths(value, kInstructionFilesMax));
   if (key == "skills") agent_.skills = TRY(paths(value, kSkillFoldersMax));
   if (key == "tools") agent_.tools = TRY(tools(value));
@@ -368,15 +371,16 @@ bool is_document_name(std::string_view text) {
 
 std::span<const AgentKeys> agent_keys() {
   static const std::vector<AgentKeys> table = {
-      {"", {"apiVersion",      "kind",         "name",   "description", "engine",   "prompt",
-            "tools_in_prompt", "instructions", "skills", "tools",       "mcp",      "agents",
-            "context",         "budget",       "output", "sampling",    "attempts", "accept",
-            "escalate",        "policy"}},
+      {"",
+       {"apiVersion",      "kind",         "name",         "description", "engine",   "prompt",
+        "tools_in_prompt", "guided_calls", "instructions", "skills",      "tools",    "mcp",
+        "agents",          "context",      "budget",       "output",      "sampling", "attempts",
+        "accept",          "escalate",     "policy"}},
       {"context", {"window_tokens", "compact_at"}},
       {"budget", {"steps", "tokens", "usd", "wall", "tool_cpu", "wrap_up"}},
       {"output", {"schema"}},
       {"sampling", {"temperature", "top_p", "seed", "effort", "answer_tokens"}},
-      {"accept", {"command", "timeout"}},
+      {"accept", {"command", "timeout", "after"}},
       {"escalate", {"to", "on"}},
   };
   return table;

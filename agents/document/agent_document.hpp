@@ -78,10 +78,13 @@ struct BudgetSettings {
   friend bool operator==(const BudgetSettings&, const BudgetSettings&) = default;
 };
 
+inline constexpr std::array<std::string_view, 2> kAcceptAfterNames = {"answer", "edits"};
+
 /// The machine check that an attempt has to pass.
 struct AcceptCheck {
   std::vector<std::string> command;  ///< argv, run as the agent's own commands are; exit 0 accepts
   std::chrono::milliseconds timeout = std::chrono::minutes(10);
+  bool after_edits = false;  ///< each edit has to pass, or the attempt is over at once
 
   friend bool operator==(const AcceptCheck&, const AcceptCheck&) = default;
 };
@@ -106,6 +109,9 @@ struct AgentDocument {
   std::string engine;       ///< SPEC, or the name of one in the user's config; "" is the user's
   std::string prompt;
   bool tools_in_prompt = true;  ///< false for a model trained on its tools
+  /// Calls are held to what can work, for a small model on an engine that samples here: files that
+  /// are there, lines that stand in them once, and no answer before the tests pass.
+  bool guided_calls = false;
   /// Files of the repository, read once into the prefix; those that are not there are passed over.
   std::vector<std::string> instructions = {"AGENTS.md", "CLAUDE.md"};
   std::vector<std::string> skills;  ///< folders of the repository

@@ -142,6 +142,9 @@ std::vector<ConfigLine> config_lines(const EffectiveConfig& config) {
     lines.push_back(
         {"keys." + key.value.host, key.value.source.to_string(), origin_in(config, key.at)});
   add_budget(config, lines);
+  if (const auto& bodies = config.user.trace_bodies)
+    lines.push_back(
+        {"trace.bodies", bodies->value ? "true" : "false", origin_in(config, bodies->at)});
   return lines;
 }
 

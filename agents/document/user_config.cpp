@@ -127,6 +127,13 @@ Result<BudgetCaps> budget(const YamlValue& section) {
   return caps;
 }
 
+Result<std::optional<Placed<bool>>> trace_bodies(const YamlValue& section) {
+  (void)TRY(section.fields(keys_of("trace")));
+  const auto stated = section.find("bodies");
+  if (!stated) return std::nullopt;
+  return placed(TRY(stated->boolean()), *stated);
+}
+
 Result<> check_engine_name(const UserConfig& config, const YamlValue& value) {
   const std::string& stated = config.engine->value;
   if (engine::parse_engine_spec(stated)) return {};
@@ -152,9 +159,11 @@ std::string KeySource::to_string() const {
 
 std::span<const AgentKeys> user_config_keys() {
   static const std::vector<AgentKeys> table = {
-      {"", {"apiVersion", "kind", "engine", "agent", "policy", "engines", "keys", "budget"}},
+      {"",
+       {"apiVersion", "kind", "engine", "agent", "policy", "engines", "keys", "budget", "trace"}},
       {"keys.*", {"env", "file", "command"}},
       {"budget", {"steps", "tokens", "usd", "wall", "tool_cpu"}},
+      {"trace", {"bodies"}},
   };
   return table;
 }
@@ -175,6 +184,7 @@ Result<UserConfig> parse_user_config(std::string_view text, std::string_view fil
     if (key == "engines") config.engines = TRY(engines(value));
     if (key == "keys") config.keys = TRY(keys(value));
     if (key == "budget") config.budget = TRY(budget(value));
+    if (key == "trace") config.trace_bodies = TRY(trace_bodies(value));
   }
   if (const auto stated = root.find("engine")) TRY(check_engine_name(config, *stated));
   return config;

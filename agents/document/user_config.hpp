@@ -6,6 +6,7 @@
 //   engines: {fast: "openai:http://127.0.0.1:8000/v1#flash"}
 //   keys: {api.deepseek.com: {file: ~/.config/fathom/deepseek.key}}
 //   budget: {usd: 5}
+//   trace: {bodies: true}
 //
 // Where a key is found is said here, never the key. A repository's .fathom/config.yaml has none of
 // these keys: cloning one must not change which agent works, where text is sent, who pays, or which
@@ -85,6 +86,7 @@ struct UserConfig {
   std::vector<Placed<NamedEngine>> engines;
   std::vector<Placed<HostKey>> keys;
   BudgetCaps budget;
+  std::optional<Placed<bool>> trace_bodies;  ///< as --trace-bodies, for all runs
 
   friend bool operator==(const UserConfig&, const UserConfig&) = default;
 };

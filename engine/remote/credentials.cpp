@@ -91,15 +91,23 @@ Result<Secret> look_up(const Endpoint& endpoint, const KeySources& sources) {
 }  // namespace
 
 std::string Secret::redact(std::string_view text) const {
-  std::string out;
-  if (text_.size() < kRedactedBytesMin) return std::string(text);
-  for (std::size_t at = 0;;) {
-    const std::size_t next = text.find(text_, at);
-    out += text.substr(at, next - at);
-    if (next == std::string_view::npos) return out;
-    out += "[key]";
-    at = next + text_.size();
+  std::string out(text);
+  if (text_.size() < kRedactedBytesMin) return out;
+  // As it is, and as JSON may spell it.
+  std::string escaped;
+  std::string slashed;
+  for (const char c : text_) {
+    const std::string_view before = c == '"' || c == '\\' ? "\\" : "";
+    escaped.append(before).push_back(c);
+    slashed.append(c == '/' ? "\\" : before).push_back(c);
   }
+  // The longest first: the key may be a part of what it is spelled as.
+  for (const std::string& spelled : {slashed, escaped, text_})
+    for (std::size_t at = 0; (at = out.find(spelled, at)) != std::string::npos;) {
+      out.replace(at, spelled.size(), kRedacted);
+      at += kRedacted.size();
+    }
+  return out;
 }
 
 Result<Secret> find_key(const Endpoint& endpoint, const KeySources& sources) {

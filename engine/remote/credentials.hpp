@@ -27,6 +27,7 @@ struct KeySources {
   /// through `run_command`, as only sandbox/ starts processes; without one it is refused.
   std::vector<std::string> command;
   std::function<Result<std::string>(const std::vector<std::string>& command)> run_command;
+  std::vector<std::string> key_variables{};  ///< hold keys of other hosts: not for that program
 };
 
 /// The key for `endpoint`; empty when it needs none. Errors name the source and never its text.

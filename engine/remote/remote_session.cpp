@@ -135,14 +135,28 @@ asio::awaitable<SampleOutcome> RemoteSession::sample(const SampleObserver& obser
   if (observer.on_bodies) kept_.emplace();
   auto asking = ask(*reader, observer);
   Whole whole = co_await std::move(asking);
-  if (kept_) observer.on_bodies({peer_->key.redact(rendered_.bytes), peer_->key.redact(*kept_)});
+  if (kept_) observer.on_bodies({peer_->key.redact(rendered_.bytes), redacted_answer()});
   if (!whole) co_return std::unexpected(named(std::move(whole).error()));
   sampled_ = {whole->answered.sample.message, std::move(whole->wire_content)};
   co_return std::move(whole->answered);
 }
 
+// Twice the key, which may be spelled with escapes, is kept for nothing but finding one at the end.
+std::size_t RemoteSession::kept_max() const {
+  return kWireBytesKept + 2 * peer_->key.reveal().size();
+}
+
 void RemoteSession::keep(std::string_view piece) {
-  if (kept_) kept_->append(piece.substr(0, kWireBytesKept - kept_->size()));
+  if (kept_) kept_->append(piece.substr(0, kept_max() - kept_->size()));
+}
+
+std::string RemoteSession::redacted_answer() const {
+  const bool is_cut = kept_->size() == kept_max();
+  std::string text = peer_->key.redact(*kept_);
+  // What stands at a cut may be the beginning of a key.
+  if (is_cut) text.resize(text.size() - std::min(text.size(), kept_max() - kWireBytesKept));
+  text.resize(std::min(text.size(), kWireBytesKept));
+  return text;
 }
 
 asio::awaitable<RemoteSession::Whole> RemoteSession::ask(AnswerReader& reader,

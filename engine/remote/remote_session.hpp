@@ -64,6 +64,8 @@ class RemoteSession final : public Session {
   asio::awaitable<Fault> with_listing(Fault fault);
   asio::awaitable<void> drain(net::HttpStream& stream);
   void keep(std::string_view piece);
+  [[nodiscard]] std::size_t kept_max() const;
+  [[nodiscard]] std::string redacted_answer() const;
   [[nodiscard]] Fault named(Fault fault) const;
 
   std::shared_ptr<const RemotePeer> peer_;

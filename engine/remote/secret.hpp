@@ -17,12 +17,13 @@ class Secret {
   [[nodiscard]] bool empty() const { return text_.empty(); }
   [[nodiscard]] const std::string& reveal() const { return text_; }
 
-  /// `text` with every occurrence of the secret replaced by "[key]": for what a server says, which
-  /// may repeat it, and for bodies that are recorded. Secrets shorter than kRedactedBytesMin are
-  /// left, as they would match everywhere.
+  /// `text` with every occurrence of the secret, plain or escaped as in JSON, replaced by
+  /// kRedacted: for what a server says, which may repeat it, and for bodies that are recorded.
+  /// Secrets shorter than kRedactedBytesMin are left, as they would match everywhere.
   [[nodiscard]] std::string redact(std::string_view text) const;
 
   static constexpr std::size_t kRedactedBytesMin = 6;
+  static constexpr std::string_view kRedacted = "[key]";
 
  private:
   std::string text_;

@@ -86,6 +86,8 @@ struct RequestLimits {
   std::uint64_t answer_tokens_max = 0;     ///< 0: the setup's; the smaller one counts
   bool may_call = true;                    ///< false: an answer in words is wanted now
   std::optional<std::uint64_t> seed = {};  ///< another than the setup's, where there are seeds
+  /// Another than the setup's, of an engine that samples here: elsewhere it is in the prefix.
+  std::optional<double> temperature = {};
   /// Masks of an engine that samples here; nothing that the model reads changes, and other engines
   /// are not asked. An answer without a call is then no answer; forms are one for a tool at most.
   bool must_call = false;

@@ -188,6 +188,7 @@ GenerationRequest LocalSession::answer_request() const {
       bound(bound(room, asking_->setup.sampling.answer_tokens_max), limits_.answer_tokens_max));
   out.sampling = sampling_of(asking_->setup.sampling);
   out.sampling.seed = limits_.seed.value_or(out.sampling.seed);
+  if (limits_.temperature) out.sampling.temperature = static_cast<float>(*limits_.temperature);
   const auto& calls = narrowed_ ? narrowed_ : asking_->calls;
   out.grammar = limits_.may_call && calls ? calls : asking_->answer;
   if (!limits_.may_call && asking_->calls && asking_->marker)
@@ -325,8 +326,8 @@ Result<> hold_to_grammar(Asking& asking, std::span<const std::string> functions)
 }  // namespace
 
 Result<std::unique_ptr<Engine>> LocalChatEngine::open(const EngineSpec& spec,
+                                                      const std::filesystem::path& dir,
                                                       const LocalEngineOptions& options) {
-  const std::filesystem::path dir = spec.place;
   auto engine = TRY(LocalEngine::open(dir, options));
   const ModelConfig& config = engine->config();
   Tokenizer tokenizer = TRY(load_tokenizer(dir / "tokenizer.json", config));

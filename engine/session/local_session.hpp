@@ -9,6 +9,7 @@
 #include "engine/text/grammar.hpp"
 #include "engine/text/tokenizer.hpp"
 
+#include <filesystem>
 #include <memory>
 
 namespace fathom::engine {
@@ -25,9 +26,10 @@ struct LocalModel {
 /// answer to a request whatever was resident: a fork with the same transcript says the same.
 class LocalChatEngine : public Engine {
  public:
-  /// Of `local:DIR`. Maps the checkpoint and prepares its vocabulary, some 0.2 s: on the agent
-  /// thread use it through offload.
+  /// The checkpoint in `dir`, called by `spec`. Maps it and prepares its vocabulary, some 0.2 s of
+  /// V4's: on the agent thread use it through offload.
   static Result<std::unique_ptr<Engine>> open(const EngineSpec& spec,
+                                              const std::filesystem::path& dir,
                                               const LocalEngineOptions& options = {});
 
   explicit LocalChatEngine(std::shared_ptr<const LocalModel> model) : model_(std::move(model)) {}

@@ -161,6 +161,7 @@ class Writer {
     switch (event.how) {
       case UserSaid::How::turn:
         data_ = {{"turn", event.turn}, {"text", text(event.text)}, {"key", name(event.key)}};
+        if (event.repeated) data_["repeated"] = true;
         return "turn.started";
       case UserSaid::How::steer:
         data_ = {{"key", name(event.key)}, {"text", text(event.text)}};
@@ -424,7 +425,8 @@ SessionEvent read_turn(Reader& in, const Data& data) {
   return UserSaid{.how = UserSaid::How::turn,
                   .text = in.text(data, "", "text"),
                   .key = in.text(data, "", "key"),
-                  .turn = in.count(data, "", "turn")};
+                  .turn = in.count(data, "", "turn"),
+                  .repeated = data.contains("repeated") && in.flag(data, "", "repeated")};
 }
 
 SessionEvent read_steer(Reader& in, const Data& data) {

@@ -53,6 +53,8 @@ struct UserSaid {
   std::string text;
   std::string key;  ///< of a turn or steer: the sender's, for its receipt; of a guard: its name
   std::uint64_t turn = 0;  ///< of a turn: its number, from 1
+  /// Of a turn: the transcript has the message already, and what was read because of it.
+  bool repeated = false;
 
   friend bool operator==(const UserSaid&, const UserSaid&) = default;
 };

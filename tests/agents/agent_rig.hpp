@@ -111,6 +111,7 @@ struct AgentRig {
     services.events = [this](trace::EventDraft draft) { return log.write(std::move(draft)); };
     services.blobs = &disk.blobs;
     services.approve = approve;
+    services.snapshot = snapshot;
     dispatcher.emplace(tools, std::move(services));
     if (!log.state().started()) {
       engine::AgentStarted started;
@@ -130,7 +131,7 @@ struct AgentRig {
   void make_driver(agents::TurnLimits limits = {}) {
     agents::TurnDriver::Services driving{clock, log,        *model,  *dispatcher, ledger,
                                          guard, control,    compact, workspace,   {},
-                                         {},    find_fault, escalate};
+                                         {},    find_fault, guide,   check_edit,  escalate};
     driver.emplace(std::move(driving), limits);
   }
 
@@ -183,9 +184,12 @@ struct AgentRig {
   std::optional<agents::TurnDriver> driver;
   agents::RetryRules retry;
   tools::Approver approve;
+  tools::Snapshotter snapshot;
   std::function<asio::awaitable<Result<bool>>()> compact;
   std::function<std::optional<std::string>()> workspace;
   std::function<std::optional<std::string>(std::string_view)> find_fault;
+  std::function<asio::awaitable<Result<>>(engine::RequestLimits&)> guide;
+  std::function<asio::awaitable<Result<std::optional<bool>>>()> check_edit;
   std::function<asio::awaitable<Result<bool>>(std::string_view)> escalate;
   std::size_t appends_left = SIZE_MAX;
   std::size_t fails_at = SIZE_MAX;  ///< the seq that is refused, once

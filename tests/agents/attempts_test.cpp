@@ -68,11 +68,12 @@ struct Bench {
       did.push_back("back to " + mark);
       co_return back;
     };
-    services.turn = [this](std::string text,
-                           std::uint64_t attempt) -> asio::awaitable<Result<TurnReport>> {
-      did.push_back("turn " + std::to_string(attempt));
+    services.turn = [this](std::string text, std::uint64_t attempt,
+                           bool repeated) -> asio::awaitable<Result<TurnReport>> {
+      did.push_back((repeated ? "turn again " : "turn ") + std::to_string(attempt));
       engine::UserSaid said;
       said.text = std::move(text);
+      said.repeated = repeated;
       said.turn = rig.log.state().turns() + 1;
       TurnDriver turning = driver();
       auto running = turning.run(std::move(said));
@@ -150,6 +151,57 @@ TEST_CASE("an attempt that the check refuses is taken back, and the next one doe
     CHECK(last["of"] == 3);
     CHECK(last["accepted"] == true);
     CHECK(last["exit_code"] == 0);
+  });
+}
+
+TEST_CASE("what an attempt read before its first change is there for the next one", "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.rig.snapshot = [](const ToolCall&) -> asio::awaitable<Result<std::string>> {
+      co_return "S3";
+    };
+    bench.checks = {exits(1), exits(1), exits(1), exits(0)};
+    auto& script = bench.rig.script();
+    script.call({call("look", "a")});
+    script.call({call("change", "wrong")});
+    script.say("I think so.");
+    script.call({call("change", "wrong too")});
+    script.say("Now.");
+    script.call({call("change", "right")});
+    script.say("Done.");
+    const auto report = co_await bench.run(5);
+    REQUIRE(report);
+    CHECK(report->verdict == AttemptVerdict::accepted);
+    CHECK(report->attempts == 3);
+    CHECK(bench.did == Did{"mark", "check", "turn 0", "check", "back to S1", "turn again 1",
+                           "check", "back to S1", "turn again 2", "check"});
+    // The task, the look and its result; then the last change, its result, and the answer.
+    const auto& messages = bench.rig.messages();
+    REQUIRE(messages.size() == 6);
+    CHECK(messages[0].text == "fix it");
+    CHECK(messages[1].calls.front().name == "look");
+    CHECK(messages[3].calls.front().arguments.find("right") != std::string::npos);
+    CHECK(bench.rig.log.state().record().said.size() == 1);
+    CHECK(bench.rig.log.state().turns() == 3);
+  });
+}
+
+TEST_CASE("what was said to a refused attempt sends the next one back to the beginning",
+          "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.rig.snapshot = [](const ToolCall&) -> asio::awaitable<Result<std::string>> {
+      co_return "S3";
+    };
+    bench.checks = {exits(1), exits(1), exits(0)};
+    auto& script = bench.rig.script();
+    script.call({call("look", "a")});
+    script.call({call("change", "wrong")});
+    script.say("So?");
+    script.say("Done.");
+    CHECK(bench.rig.control.steer({"k1", "look at b", {}}));
+    const auto report = co_await bench.run(5);
+    REQUIRE(report);
+    CHECK(bench.did == Did{"mark", "check", "turn 0", "check", "back to S1", "turn 1", "check"});
+    CHECK(bench.rig.messages()[0].text == "fix it\n\nlook at b");
   });
 }
 

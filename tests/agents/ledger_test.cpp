@@ -88,6 +88,14 @@ TEST_CASE("a child spends what was set aside for it and gives back the rest", "[
   CHECK(parent.reserve({}, start));
 }
 
+TEST_CASE("a child takes no more steps than the run has left", "[agents]") {
+  Ledger parent(budget("steps=5"), Instant{});
+  parent.add_step();
+  parent.add_step();
+  CHECK(parent.reserve({}, Instant{})->budget().steps == 3);
+  CHECK(parent.reserve(budget("steps=2"), Instant{})->budget().steps == 2);
+}
+
 TEST_CASE("children that name no limit leave something to those beside them", "[agents]") {
   const Instant start{};
   Ledger parent(budget("tokens=1000,tool_cpu=8s"), start);

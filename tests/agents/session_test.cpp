@@ -504,6 +504,21 @@ TEST_CASE("tools that are others now are named, and the model keeps what it was 
   desk.close(std::move(again));
 }
 
+TEST_CASE("an answer may be any JSON value that its schema describes", "[agents][e2e]") {
+  Desk desk;
+  auto session = desk.started(desk.options(
+      "output: {schema: {type: array, minItems: 1, items: {type: object, required: [at],\n"
+      "  properties: {at: {type: ['integer', 'null']}}}}}\n"));
+  desk.script().say(R"({"at":1})");
+  desk.script().say(R"([{"at":1,"at":2}])");
+  desk.script().say(R"([{"at":null},{"at":3}])");
+  const TurnReport report = desk.turn(*session, "where?");
+  CHECK(report.end == TurnEnd::answered);
+  CHECK(report.answer == R"([{"at":null},{"at":3}])");
+  CHECK(report.steps == 3);
+  desk.close(std::move(session));
+}
+
 TEST_CASE("an answer of the wrong form is asked for again with what is wrong", "[agents][e2e]") {
   Desk desk;
   auto session = desk.started(desk.options(

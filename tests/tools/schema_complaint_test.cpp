@@ -75,5 +75,5 @@ TEST_CASE("what has no words of ours is still refused, with its place", "[tools]
           .value();
   const auto wrong = schema.check(Arguments::parse(R"({"a":3})").value());
   REQUIRE_FALSE(wrong);
-  CHECK(wrong.error().message == "t: 'a' does not match the tool's schema; t(a?: any)");
+  CHECK(wrong.error().message == "t: 'a' does not match the schema; t(a?: any)");
 }

@@ -133,7 +133,8 @@ Result<Written> write_spliced(WorkspaceFiles& files, const ResolvedPath& place,
 // What the session knows of the file is not what is there: says what changed, instead of an edit
 // that rests on it.
 std::optional<EditOutcome> changed_since_seen(const EditRequest& request, const FileBytes& file) {
-  if (!request.seen || request.seen->identity == file.identity) return std::nullopt;
+  if (!request.seen || request.seen->is_restored) return std::nullopt;
+  if (request.seen->identity == file.identity) return std::nullopt;
   if (request.seen->bytes && *request.seen->bytes == file.bytes) return std::nullopt;
   EditOutcome outcome;
   outcome.refused = true;

@@ -40,6 +40,14 @@ const Seen* EditMemory::seen(const std::string& path) const {
   return found == seen_.end() ? nullptr : &found->second.seen;
 }
 
+void EditMemory::restored() {
+  for (auto& [path, remembered] : seen_)
+    remembered.seen = {remembered.seen.identity, nullptr, true};
+  seen_bytes_ = 0;
+  steps_.clear();
+  undo_bytes_ = 0;
+}
+
 std::deque<EditMemory::Step>::iterator EditMemory::last_step(std::string_view path) {
   for (auto step = steps_.end(); step != steps_.begin();)
     if ((--step)->path == path) return step;

@@ -25,6 +25,7 @@ inline constexpr std::size_t kUndoBytesMax = 64UL << 20;  // old bytes of all ed
 struct Seen {
   FileIdentity identity;
   std::shared_ptr<const std::string> bytes;  ///< absent when they are too many
+  bool is_restored = false;  ///< it was taken back since to what was seen earlier: as it is now
 };
 
 /// How to take one edit back.
@@ -38,6 +39,9 @@ class EditMemory {
  public:
   void saw(const std::string& path, Seen seen);
   [[nodiscard]] const Seen* seen(const std::string& path) const;
+
+  /// The files were taken back to an earlier state, which was seen too, if not last.
+  void restored();
 
   /// `before` is the file that was edited; when that is not what the last edit left, earlier edits
   /// of this path cannot be taken back any more.

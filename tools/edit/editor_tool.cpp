@@ -1,10 +1,13 @@
 #include "tools/edit/editor_tool.hpp"
 
 #include "runtime/base/text.hpp"
+#include "tools/edit/edit_forms.hpp"
+#include "tools/edit/folder_view.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <array>
+#include <deque>
 #include <utility>
 
 namespace fathom::tools {
@@ -145,6 +148,24 @@ Result<Intent> EditorTool::intent(const Arguments& arguments) const {
     intent.requests.emplace_back(policies::request::WritePath{place.path});
   }
   return intent;
+}
+
+std::vector<std::string> EditorTool::forms(const MayDo& may) const {
+  const auto root = files_.resolve(".");
+  if (!root) return {};
+  std::vector<KnownFile> known;
+  std::deque<std::string> texts;  // of which `known` has views
+  for (const std::string& path : files_below(files_, *root, kFormFilesMax)) {
+    const auto place = files_.resolve(path);
+    if (!place || !may(policies::request::ReadPath{place->path})) continue;
+    KnownFile file{path, {}, false};
+    if (memory_.seen(place->path) != nullptr && may(policies::request::WritePath{place->path})) {
+      auto read = files_.read(*place, kSeenFileBytesMax);
+      if (read) file = {path, texts.emplace_back(std::move(read->bytes)), true};
+    }
+    known.push_back(std::move(file));
+  }
+  return edit_forms(known);
 }
 
 void EditorTool::remember(const std::string& path, EditOutcome& outcome) {

@@ -29,6 +29,9 @@ class EditorTool final : public Tool {
   [[nodiscard]] const ToolSpec& spec() const override { return description(); }
   [[nodiscard]] Result<Intent> intent(const Arguments& arguments) const override;
   asio::awaitable<Result<ToolOutput>> run(const Call& call) override;
+  /// Views of the files that are there, and replacements of a line of those that were looked at.
+  [[nodiscard]] std::vector<std::string> forms(const MayDo& may) const override;
+  void restored() override { memory_.restored(); }
 
  private:
   void remember(const std::string& path, EditOutcome& outcome);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <deque>
 #include <string_view>
 #include <utility>
 
@@ -83,6 +84,26 @@ Result<FolderView> view_folder(const WorkspaceFiles& files, const ResolvedPath& 
     if (writer.is_full()) break;
   }
   return writer.take();
+}
+
+std::vector<std::string> files_below(const WorkspaceFiles& files, const ResolvedPath& place,
+                                     std::size_t count_max) {
+  std::vector<std::string> found;
+  std::deque<ResolvedPath> folders = {place};
+  for (; !folders.empty() && found.size() < count_max; folders.pop_front()) {
+    const auto listing = files.list(folders.front(), kFolderEntriesReadMax);
+    if (!listing) continue;
+    const std::string shown = folders.front().shown;
+    const std::string before = shown == "." ? "" : shown + "/";
+    for (const ListedEntry& entry : listing->entries) {
+      if (is_summarised(entry.name)) continue;
+      if (entry.type == FileType::regular && found.size() < count_max)
+        found.push_back(before + entry.name);
+      if (entry.type != FileType::directory || folders.size() > count_max) continue;
+      if (auto inner = files.resolve(before + entry.name)) folders.push_back(*std::move(inner));
+    }
+  }
+  return found;
 }
 
 }  // namespace fathom::tools

@@ -6,6 +6,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 namespace fathom::tools {
 
@@ -21,5 +22,10 @@ struct FolderView {
 
 /// Blocks on files.
 Result<FolderView> view_folder(const WorkspaceFiles& files, const ResolvedPath& place);
+
+/// Paths of the regular files below `place`, as the workspace names them: of a folder its files, by
+/// name, before those of its folders. Without what a view does not show. Blocks on files.
+std::vector<std::string> files_below(const WorkspaceFiles& files, const ResolvedPath& place,
+                                     std::size_t count_max);
 
 }  // namespace fathom::tools

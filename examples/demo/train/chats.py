@@ -36,13 +36,14 @@ class Recipe:
     """What a kind of chat is made of, in shares."""
     several: float = 0.0  # more than one bug
     recovery: float = 0.0  # a wrong edit first, which is not trained
+    cut: float = 0.0  # ends with its last edit: what follows is a fifth of a chat and soon learned
     short: bool = False
     rules: repos.Rules = dataclasses.field(default_factory=repos.Rules)
 
 
 KINDS = {
-    "short": Recipe(short=True),
-    "full": Recipe(several=0.25, recovery=0.16),
+    "short": Recipe(short=True, cut=0.6),
+    "full": Recipe(several=0.25, recovery=0.12, cut=0.6),
     "names": Recipe(rules=repos.SETS["names"]),
     "templates": Recipe(rules=repos.SETS["templates"]),
 }
@@ -89,6 +90,7 @@ class Episode:
     def __init__(self, rng, repository, held):
         self.rng, self.repository = rng, repository
         self.seen, self.fixed, self.calls = set(), [], 0
+        self.known_by = rng.choice(render.KNOWN_BY)
         task = TASK if rng.random() < 0.7 else rng.choice(OTHER_TASKS)
         self.listed = rng.random() < 0.85
         user = task_text(task, repository.paths()) if self.listed else task
@@ -111,7 +113,7 @@ class Episode:
         seconds = self.rng.choice((0.02, 0.1, 0.3, 0.3, 0.5, 1.5)) * self.rng.uniform(0.5, 2)
         if self.rng.random() < 0.01:
             seconds *= 30
-        self.call("run_tests", {}, render.tests(outcome, seconds))
+        self.call("run_tests", {}, render.tests(outcome, seconds, self.known_by))
         return outcome
 
     def view(self, path):
@@ -217,6 +219,10 @@ class Episode:
                               "content": "Fixed %s." % fixed})
         return self.messages
 
+    def until_last_edit(self):
+        """The chat without the edit's result, the last run of the tests, and the answer."""
+        return self.messages[:-len(("result", "call", "outcome", "answer"))]
+
 
 def rules_for(rng, recipe):
     rules = recipe.rules
@@ -240,6 +246,8 @@ def chat(kind, seed):
         episode = Episode(rng, repository, recipe.rules.held_names)
         messages = episode.repair(rng.random() < recipe.recovery)
         if messages is not None:
+            if rng.random() < recipe.cut:
+                messages = episode.until_last_edit()
             return {"messages": messages, "thinking": True}, bug
     raise RuntimeError("no chat came out of seed %d" % seed)
 

@@ -26,7 +26,7 @@ import tokenizer
 BLOCK = 256  # chats that one process makes at a time
 LEARNED, CONTEXT, SILENT = 10, 1, 0  # loss weights, in tenths
 CONTEXT_SHARE = 0.5  # of the context's tokens that are learned; the rest only costs time
-SHORT_SHARE = 0.16  # of the tokens
+SHORT_SHARE = 0.22  # of the tokens
 HELD_DOCUMENTS = 400
 PROGRESS_S = 20
 

@@ -27,7 +27,7 @@ CSA_RATIO = 4  # of the layers whose entries overlap and are chosen by an indexe
 
 @dataclasses.dataclass
 class Config:
-    """config.json in the official file's words. The defaults are the demo's: what fits into 12 MiB
+    """config.json in the official file's words. The defaults are the demo's: what fits into 12 MB
     with sizes that are multiples of the engine's blocks (128, and 64 below the rope)."""
     vocab_size: int = 1536
     hidden_size: int = 256
@@ -51,7 +51,7 @@ class Config:
     index_n_heads: int = 2
     index_head_dim: int = 64
     index_topk: int = 1024
-    n_routed_experts: int = 4
+    n_routed_experts: int = 3
     num_experts_per_tok: int = 2
     moe_intermediate_size: int = 128
     routed_scaling_factor: float = 1.5

@@ -25,11 +25,15 @@ def edited(path, lines, number):
     return "%s: edited line %d\n" % (path, number + 1) + numbered(shown, first + 1)
 
 
-def tests(outcome, seconds):
+# How Fathom knows what the tests are: from repos.CONFIG, or by the script's name.
+KNOWN_BY = ("configured: .fathom/config.yaml", "guessed: run_tests.sh")
+
+
+def tests(outcome, seconds, known_by=KNOWN_BY[0]):
     """run_tests on what `outcome` printed; it has no report, so the output stands for itself."""
     took = "%.2f s" % seconds if seconds < 10 else "%.0f s" % seconds
     if outcome.red:
         head = "FAILED in %s (exit code 1, and no test report was recognised)" % took
     else:
         head = "PASSED in %s (no test report was recognised: only the exit code says so)" % took
-    return head + "\nran: ./run_tests.sh (configured: .fathom/config.yaml)\n" + outcome.text
+    return head + "\nran: ./run_tests.sh (%s)\n%s" % (known_by, outcome.text)

@@ -29,7 +29,7 @@ import optim
 BATCH_COPIES, BATCH_FIRST, BATCH_LAST = 4096, 6144, 12288
 GROW_AT = 0.6  # of the run
 COPY_TOKENS_MAX = 5e6
-SHORT_SHARE = 0.15  # of what is left after copying
+SHORT_SHARE = 0.22  # of what is left after copying
 WARM_UP_STEPS, DECAY_SHARE, RATE_LAST = 50, 0.35, 0.02
 # The block for the token after the next costs a sixth of a step and only speeds up sampling: it is
 # trained behind this share of the run, on what the layers before it have become.
@@ -109,13 +109,24 @@ class Run:
         self.optimizer = optim.Optimizer(self.model, products)
         size = self.model.config.vocab_size
         self.copies = batches.Copies(size, BATCH_COPIES // options.workers, options.seed)
-        self.documents = {
-            kind: batches.Documents(batches.Shard(options.data, kind),
-                                    options.batch // options.workers, options.seed,
-                                    LONGEST) for kind in ("short", "full")}
+        self.documents, self.saved_documents = {}, {}
         self.steps, self.tokens, self.spent, self.warm = 0, 0, 0.0, 0
         self.repairs_from = None  # the share of the run at which copying was over
         self.begun = time.monotonic()
+
+    def source(self, kind):
+        """Of batches; a shard is opened when it is first needed, as another process may still
+        write it."""
+        if kind == "copy":
+            return self.copies
+        if kind not in self.documents:
+            options = self.options
+            documents = batches.Documents(batches.Shard(options.data, kind),
+                                          options.batch // options.workers, options.seed, LONGEST)
+            if kind in self.saved_documents:
+                documents.load(self.saved_documents[kind])
+            self.documents[kind] = documents
+        return self.documents[kind]
 
     def share(self):
         """How much of the run is over."""
@@ -148,7 +159,7 @@ class Run:
             torch.distributed.broadcast_object_list(shares, 0)
             share = shares[0]
         kind = self.kind(share)
-        source = self.copies if kind == "copy" else self.documents[kind]
+        source = self.source(kind)
         if kind == "full" and share > GROW_AT:
             source.grow(self.options.batch_last // self.options.workers)
         ids, weights = source.next(self.rank, self.options.workers)
@@ -185,7 +196,8 @@ class Run:
         state = {
             "config": dataclasses.asdict(self.model.config), "model": self.model.state_dict(),
             "optimizer": self.optimizer.state(), "copies": self.copies.state(),
-            "documents": {kind: d.state() for kind, d in self.documents.items()},
+            "documents": dict(self.saved_documents,
+                              **{kind: d.state() for kind, d in self.documents.items()}),
             "steps": self.steps, "tokens": self.tokens, "spent": self.elapsed(),
             "warm": self.warm, "repairs_from": self.repairs_from}
         torch.save(state, path + ".new")
@@ -196,8 +208,7 @@ class Run:
         self.model.load_state_dict(state["model"])
         self.optimizer.load(state["optimizer"])
         self.copies.load(state["copies"])
-        for kind, documents in self.documents.items():
-            documents.load(state["documents"][kind])
+        self.documents, self.saved_documents = {}, state["documents"]
         self.steps, self.tokens, self.spent = state["steps"], state["tokens"], state["spent"]
         self.warm, self.repairs_from = state["warm"], state["repairs_from"]
         self.begun = time.monotonic()

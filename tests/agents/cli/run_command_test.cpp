@@ -74,6 +74,18 @@ TEST_CASE("with --json every event of the journal is printed, and nothing else o
   CHECK(durable.size() < printed.size());  // deltas were streamed as well
 }
 
+TEST_CASE("a run whose readers leave goes on to its end, and says that its output was lost",
+          "[agents][e2e]") {
+  const RunDesk desk;
+  const std::string status = desk.home + "/status";
+  std::vector<std::string> words = desk.run_words(kFix, {"--json"});
+  words.insert(words.begin(), {"/bin/sh", "-c", "{ \"$@\"; echo $? >\"$0\"; } 2>&1 | :", status});
+  (void)test::run_program(words, {.environment = desk.environment(), .stdout_path = ""});
+  CHECK(test::slurp(status) == "74\n");
+  CHECK(desk.file("add.sh") == RunDesk::kFixed);
+  CHECK(desk.events().back()["type"] == "run.finished");
+}
+
 TEST_CASE("a run's own journal replays it on the same repository, and on no other",
           "[agents][e2e]") {
   const RunDesk desk;

@@ -210,6 +210,21 @@ TEST_CASE("bodies are kept when they are asked for, as they went over the wire b
   CHECK(desk.count("model.bodies") == 0);
 }
 
+TEST_CASE("the user's config may ask for bodies, and a repository's may not", "[agents][e2e]") {
+  const RunDesk desk;
+  const StubModel stub(Wire::openai, fix(Wire::openai));
+  const std::string config = "apiVersion: fathom/v1\nkind: Config\ntrace: {bodies: true}\n";
+  desk.write("../.config/fathom/config.yaml", config);
+  check_fixed(desk, desk.run(stub.engine()));
+  CHECK(desk.count("model.bodies") == 3);
+  CHECK(has(desk.fathom({"config", "show"}).out, "trace.bodies"));
+  desk.write(".fathom/config.yaml", config);
+  const StubModel other(Wire::openai, fix(Wire::openai));
+  const ProgramResult refused = desk.run(other.engine());
+  CHECK(refused.exit_code == 64);
+  CHECK(has(refused.err, "trace"));
+}
+
 TEST_CASE("a command gives the key, and one that fails ends the run before anything is sent",
           "[agents][e2e]") {
   const RunDesk desk;

@@ -48,6 +48,7 @@ TEST_CASE("every key of an agent is read", "[agents]") {
   expected.prompt = "Be useful.";
   expected.engine = "openai:http://127.0.0.1:8000/v1#m";
   expected.tools_in_prompt = false;
+  expected.guided_calls = true;
   expected.instructions = {"docs/AGENTS.md"};
   expected.skills = {".fathom/skills", "tools/x"};
   expected.tools = {"search", "bash"};
@@ -66,6 +67,7 @@ TEST_CASE("every key of an agent is read", "[agents]") {
   CHECK(load(R"(description: finds out
 engine: openai:http://127.0.0.1:8000/v1#m
 tools_in_prompt: false
+guided_calls: true
 instructions: [docs/AGENTS.md]
 skills: [.fathom/skills, tools/x]
 tools: [search, bash]

@@ -105,6 +105,11 @@ TEST_CASE("a command gives the key through whoever may start one", "[engine]") {
   };
   CHECK(find_key(at("https://example.com/v1"), sources)->reveal() == kKey);
   CHECK(ran == sources.command);
+  for (const char* none : {"", "\n", "\nthe key is below\n"}) {
+    sources.run_command = [none](const auto&) { return Result<std::string>(none); };
+    CHECK(find_key(at("https://example.com/v1"), sources).error().message ==
+          "key command: holds no key");
+  }
   sources.run_command = [](const std::vector<std::string>&) -> Result<std::string> {
     return fail(ErrorCode::io, "it ended with 1");
   };
@@ -131,4 +136,7 @@ TEST_CASE("a secret has no way to a stream, and is taken out of what is recorded
   CHECK(secret.redact("nothing") == "nothing");
   CHECK(Secret("k").redact("ok") == "ok");
   CHECK(Secret().redact("ok") == "ok");
+  const Secret signs{R"(sk/"a\b"/c)"};
+  CHECK(signs.redact(R"({"plain":sk/"a\b"/c,"a":"sk/\"a\\b\"/c","b":"sk\/\"a\\b\"\/c"})") ==
+        R"({"plain":[key],"a":"[key]","b":"[key]"})");
 }

@@ -29,7 +29,7 @@ class Rig {
     std::ofstream(checkpoint_.path() / "tokenizer.json")
         << to_tokenizer_json(byte_tokenizer(size).value());
     engine_ = LocalChatEngine::open({EngineSpec::Kind::local, checkpoint_.path().string(), ""},
-                                    {.threads = 1})
+                                    checkpoint_.path(), {.threads = 1})
                   .value();
   }
 
@@ -322,8 +322,8 @@ TEST_CASE("a setup that the engine cannot do is refused at opening", "[local_ses
   bad.answer_schema = R"({"type":"nothing"})";
   CHECK(rig.engine().open(bad).error().message.starts_with("answer schema: "));
   std::filesystem::remove(rig.path() / "tokenizer.json");
-  const auto engine =
-      LocalChatEngine::open({EngineSpec::Kind::local, rig.path().string(), ""}, {.threads = 1});
+  const auto engine = LocalChatEngine::open({EngineSpec::Kind::local, rig.path().string(), ""},
+                                            rig.path(), {.threads = 1});
   REQUIRE_FALSE(engine);
   CHECK(engine.error().message.find("tokenizer.json") != std::string::npos);
 }

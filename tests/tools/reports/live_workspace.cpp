@@ -5,12 +5,10 @@
 #include "tests/support/catch.hpp"
 
 #include <boost/asio/co_spawn.hpp>
-
-#include <unistd.h>
+#include <nlohmann/json.hpp>
 
 #include <cstdlib>
 #include <filesystem>
-#include <sstream>
 
 namespace fathom::test {
 namespace {
@@ -38,13 +36,6 @@ void run_to_end(asio::io_context& io, asio::awaitable<void> task) {
 }
 
 }  // namespace
-
-bool has_program(const std::string& name) {
-  std::istringstream folders{search_path()};
-  for (std::string folder; std::getline(folders, folder, ':');)
-    if (::access((folder + "/" + name).c_str(), X_OK) == 0) return true;
-  return false;
-}
 
 LiveWorkspace::LiveWorkspace() {
   for (const char* folder : {"work", "home", "state"})
@@ -77,19 +68,30 @@ void LiveWorkspace::write(std::string_view name, std::string_view bytes) {
   root_.write("work/" + std::string(name), bytes);
 }
 
-tools::ToolOutput LiveWorkspace::call(const std::string& json, tools::TestSettings settings) {
+tools::ToolOutput LiveWorkspace::call(const std::string& arguments, tools::TestSettings settings) {
   if (!tool_) tool_ = std::make_unique<tools::RunTests>(*commands_, path_, std::move(settings));
-  const auto arguments = tools::Arguments::parse(json);
-  REQUIRE(arguments);
+  return call(*tool_, arguments);
+}
+
+bool LiveWorkspace::has_program(const std::string& name) {
+  tools::TestSettings settings;
+  settings.command = {"sh", "-c", name + " --version || " + name + " version"};
+  tools::RunTests asked{*commands_, path_, std::move(settings)};
+  return nlohmann::json::parse(call(asked, "{}").data)["verdict"] == "passed";
+}
+
+tools::ToolOutput LiveWorkspace::call(tools::RunTests& tool, const std::string& arguments) {
+  const auto parsed = tools::Arguments::parse(arguments);
+  REQUIRE(parsed);
   Result<tools::ToolOutput> output = fail(ErrorCode::io, "it did not answer");
   const std::string id = "call-1";
-  const tools::Call call{id, *arguments, {}};
+  const tools::Call asked{id, *parsed, {}};
   run_to_end(io_,
-             [](tools::RunTests& tool, const tools::Call& what,
+             [](tools::RunTests& runner, const tools::Call& what,
                 Result<tools::ToolOutput>& into) -> asio::awaitable<void> {
-               auto running = tool.run(what);
+               auto running = runner.run(what);
                into = co_await std::move(running);
-             }(*tool_, call, output));
+             }(tool, asked, output));
   INFO((output ? "" : output.error().message));
   REQUIRE(output);
   return *std::move(output);

@@ -25,8 +25,13 @@ class LiveWorkspace {
 
   /// Fails the test when the call is an error.
   tools::ToolOutput call(const std::string& arguments, tools::TestSettings settings = {});
+  /// Whether a program starts in the sandbox: what the host has in a home folder may be hidden
+  /// there.
+  bool has_program(const std::string& name);
 
  private:
+  tools::ToolOutput call(tools::RunTests& tool, const std::string& arguments);
+
   TempDir root_;
   std::string path_;
   asio::io_context io_{1};
@@ -35,8 +40,5 @@ class LiveWorkspace {
   std::unique_ptr<tools::SandboxCommands> commands_;
   std::unique_ptr<tools::RunTests> tool_;
 };
-
-/// Whether a program is on the path that commands get.
-bool has_program(const std::string& name);
 
 }  // namespace fathom::test

@@ -13,10 +13,11 @@ namespace {
 using nlohmann::json;
 using test::LiveWorkspace;
 
-bool lacks(std::initializer_list<const char*> programs) {
+bool lacks(LiveWorkspace& workspace, std::initializer_list<const char*> programs) {
   for (const char* program : programs) {
-    if (test::has_program(program)) continue;
-    test::skip(std::string(program) + " is not installed: run_tests was not tried with it");
+    if (workspace.has_program(program)) continue;
+    test::skip("no " + std::string(program) +
+               " in the sandbox's reach: run_tests was not tried with it");
     return true;
   }
   return false;
@@ -43,8 +44,8 @@ void write_ctest(LiveWorkspace& workspace) {
 }
 
 TEST_CASE("ctest: built, run, and its JUnit report read", "[tools][sandbox]") {
-  if (lacks({"cmake", "ctest"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"cmake", "ctest"})) return;
   write_ctest(workspace);
   Seen seen = call(workspace);
   CHECK(seen.data["format"] == "junit");
@@ -66,8 +67,8 @@ TEST_CASE("ctest: built, run, and its JUnit report read", "[tools][sandbox]") {
 }
 
 TEST_CASE("make: what its programs print is the report", "[tools][sandbox]") {
-  if (lacks({"make"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"make"})) return;
   workspace.write("Makefile", "test:\n\t@echo 1..2; echo ok 1 - a; echo not ok 2 - b; exit 1\n");
   Seen seen = call(workspace);
   CHECK(seen.data["runner"] == "make");
@@ -80,8 +81,8 @@ TEST_CASE("make: what its programs print is the report", "[tools][sandbox]") {
 }
 
 TEST_CASE("python: unittest where there is no pytest", "[tools][sandbox]") {
-  if (lacks({"python3"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"python3"})) return;
   workspace.write("tests/test_a.py",
                   "import unittest\nclass T(unittest.TestCase):\n"
                   "    def test_ok(self): pass\n"
@@ -95,8 +96,8 @@ TEST_CASE("python: unittest where there is no pytest", "[tools][sandbox]") {
 }
 
 TEST_CASE("pytest: a module that does not load keeps no other from running", "[tools][sandbox]") {
-  if (lacks({"python3"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"python3"})) return;
   workspace.write("tests/test_a.py", "def test_ok(): pass\n");
   workspace.write("tests/test_b.py", "import nothere\ndef test_b(): pass\n");
   Seen seen = call(workspace);
@@ -110,8 +111,8 @@ TEST_CASE("pytest: a module that does not load keeps no other from running", "[t
 }
 
 TEST_CASE("go: packages, subtests and what does not build", "[tools][sandbox]") {
-  if (lacks({"go"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"go"})) return;
   workspace.write("go.mod", "module example.com/demo\n\ngo 1.18\n");
   workspace.write("a_test.go",
                   "package demo\n\nimport \"testing\"\n\nfunc TestOk(t *testing.T) {}\n"
@@ -132,8 +133,8 @@ TEST_CASE("go: packages, subtests and what does not build", "[tools][sandbox]") 
 }
 
 TEST_CASE("cargo: cases by binary, with the panic's place", "[tools][sandbox]") {
-  if (lacks({"cargo", "cc"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"cargo", "cc"})) return;
   workspace.write("Cargo.toml",
                   "[package]\nname = \"demo\"\nversion = \"0.1.0\"\nedition = \"2021\"\n");
   workspace.write("src/lib.rs",
@@ -148,8 +149,8 @@ TEST_CASE("cargo: cases by binary, with the panic's place", "[tools][sandbox]") 
 }
 
 TEST_CASE("npm: node's own runner", "[tools][sandbox]") {
-  if (lacks({"npm", "node"})) return;
   LiveWorkspace workspace;
+  if (lacks(workspace, {"npm", "node"})) return;
   workspace.write("package.json",
                   R"({"name":"x","version":"1.0.0","scripts":{"test":"node --test"}})");
   workspace.write("a.test.js",

@@ -51,6 +51,8 @@ TEST_CASE("the command is guessed from what lies in the workspace", "[tools]") {
   CHECK(guessed(facts) == "make check");
   facts.makefile = "tests:\n";
   CHECK(guessed(facts).starts_with("no tests recognised here"));
+  facts.names = {"Makefile", "run_tests.sh"};
+  CHECK(guessed(facts) == "./run_tests.sh");
   facts.python_tests = {"tests"};
   CHECK(guessed(facts) ==
         "python3 -m pytest -q --continue-on-collection-errors -o junit_family=xunit1 "

@@ -1,0 +1,68 @@
+#include "agents/demo/demo_trial.hpp"
+
+#include "agents/session_attempts.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <map>
+#include <memory>
+#include <utility>
+
+namespace fathom::agents {
+namespace {
+
+using nlohmann::json;
+
+// What the events of a session say of its calls and of the time that its model takes.
+class Watcher {
+ public:
+  Watcher(Clock& clock, DemoTrial& trial) : clock_(clock), trial_(trial) {}
+
+  void hear(const trace::EventDraft& event) {
+    if (event.type == "model.request") asked_ = clock_.now();
+    if (event.type == "model.message") trial_.sampling += clock_.now() - asked_;
+    if (event.type != "tool.requested" && event.type != "tool.finished") return;
+    const json said = json::parse(event.data, nullptr, false);
+    if (!said.is_object()) return;
+    const std::string call = said.value("call", "");
+    if (event.type == "tool.requested") {
+      names_[call] = said.value("tool", "");
+    } else if (said.value("status", "") != "ok" && names_[call] != "run_tests") {
+      ++trial_.failed_calls;
+    }
+  }
+
+ private:
+  Clock& clock_;
+  DemoTrial& trial_;
+  Instant asked_{};
+  std::map<std::string, std::string> names_;
+};
+
+}  // namespace
+
+asio::awaitable<Result<DemoTrial>> try_repair(Session::Surroundings around, SessionOptions options,
+                                              std::string task) {
+  DemoTrial trial;
+  Clock& clock = around.machine.clock;
+  const Instant began = clock.now();
+  Watcher watcher(clock, trial);
+  options.on_event = [&watcher](const trace::EventDraft& event) { watcher.hear(event); };
+  auto starting = Session::start(std::move(around), std::move(options));
+  CO_TRY(const std::unique_ptr<Session> session, co_await std::move(starting));
+  trial.run = session->run();
+  auto trying = run_attempts(*session, std::move(task));
+  const Result<AttemptsReport> report = co_await std::move(trying);
+  trial.fixed = report && report->verdict == AttemptVerdict::accepted;
+  trial.usage = session->ledger().spent().usage;
+  auto closing = session->close(trial.fixed ? 0 : 1);
+  const Result<> closed = co_await std::move(closing);
+  trial.took = clock.now() - began;
+  if (!report) co_return fail(report.error());
+  if (!closed) co_return fail(closed.error());
+  trial.attempts = report->attempts;
+  trial.why = report->why;
+  co_return trial;
+}
+
+}  // namespace fathom::agents
