@@ -75,13 +75,44 @@ std::string why_of(const AttemptsReport& report, std::uint64_t of) {
 
 }  // namespace
 
-Result<CheckEnd> check_end(const sandbox::Outcome& outcome) {
+namespace {
+
+constexpr std::size_t kSaidBytesMax = 200;
+constexpr int kNotRunnable = 126;  // the shell's codes for a command that cannot be run,
+constexpr int kNotThere = 127;     // or is not there
+
+std::string last_line(std::string_view text) {
+  while (text.ends_with('\n')) text.remove_suffix(1);
+  const std::size_t begin = text.rfind('\n');
+  return to_printable(
+      clip_prefix(begin == std::string_view::npos ? text : text.substr(begin + 1), kSaidBytesMax));
+}
+
+// What a check that cannot tell anything is called before anything is built on it.
+Result<> check_usable(const CheckEnd& check) {
+  const std::string said = check.said.empty() ? "" : ": " + check.said;
+  if (!check.exit_code)
+    return fail(ErrorCode::timeout,
+                "accept: the check did not come to its end, so it can tell "
+                "nothing: " +
+                    check.ending + said);
+  if (*check.exit_code == kNotRunnable || *check.exit_code == kNotThere)
+    return fail(ErrorCode::not_found, "accept: the check cannot run here: " + check.ending + said);
+  return {};
+}
+
+}  // namespace
+
+Result<CheckEnd> check_end(const sandbox::Outcome& outcome, std::string_view command) {
   if (outcome.ending == sandbox::Ending::not_started)
-    return fail(ErrorCode::not_found, "accept: the check was not started: " + outcome.evidence);
+    return fail(ErrorCode::not_found, "accept: the check " +
+                                          to_printable(clip_prefix(command, kSaidBytesMax)) +
+                                          " was not started: " + outcome.evidence);
   if (outcome.ending == sandbox::Ending::lost)
     return fail(ErrorCode::io, "accept: the sandbox failed: " + outcome.evidence);
   CheckEnd end;
   end.ending = summary(outcome);
+  end.said = last_line(outcome.err.text().empty() ? outcome.out.text() : outcome.err.text());
   if (outcome.ending != sandbox::Ending::exited) return end;
   end.exit_code = outcome.exit_code;
   end.passed = outcome.exit_code == 0;
@@ -126,6 +157,14 @@ asio::awaitable<Result<AttemptsReport>> Attempts::run(std::string text) {
     stopped.turn.end = TurnEnd::cancelled;
     stopped.why = "interrupted before the first attempt";
     co_return stopped;
+  }
+  CO_TRY_VOID(check_usable(*before));
+  if (before->passed && until_passing_) {
+    AttemptsReport nothing;
+    nothing.passed_before = true;
+    nothing.check = *before;
+    nothing.why = "the check passes already: there is nothing to repair, and nothing was done";
+    co_return nothing;
   }
   ordered_json data{{"of", of_}, {"snapshot", mark}};
   // Said again by the turn that begins next: a crash in between must not lose it. What is too long

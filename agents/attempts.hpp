@@ -31,6 +31,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace fathom::agents {
@@ -42,10 +43,11 @@ struct CheckEnd {
   bool passed = false;
   std::optional<int> exit_code;  ///< absent when it did not come to its own end
   std::string ending;            ///< "exit code 1", "stopped: deadline of 2000 ms"
+  std::string said;              ///< the last line that it wrote; "" for none
 };
 /// A check that could not be run is no answer: `not_found` for a program that is not there, `io`
-/// when the sandbox broke.
-Result<CheckEnd> check_end(const sandbox::Outcome& outcome);
+/// when the sandbox broke. `command` is its first word, for the error.
+Result<CheckEnd> check_end(const sandbox::Outcome& outcome, std::string_view command);
 
 /// What a refused attempt left behind.
 struct WentBack {
@@ -84,11 +86,13 @@ class Attempts {
     std::function<void()> stopped;
   };
 
-  /// `of` attempts at most, at least one.
-  Attempts(Services services, std::uint64_t of) : services_(std::move(services)), of_(of) {}
+  /// `of` attempts at most, at least one. `until_passing`: where the check passes before the first
+  /// one there is nothing to do, and nothing is done.
+  Attempts(Services services, std::uint64_t of, bool until_passing = false)
+      : services_(std::move(services)), of_(of), until_passing_(until_passing) {}
 
-  /// The error is the journal's, the check's when it cannot be run, or the mark's; when it comes
-  /// before the first attempt, nothing was done.
+  /// The error is the journal's, the check's when it cannot be run or does not end, or the mark's;
+  /// when it comes before the first attempt, nothing was done.
   asio::awaitable<Result<AttemptsReport>> run(std::string text);
   /// Those that the log was left in the middle of; `usage` when there are none.
   asio::awaitable<Result<AttemptsReport>> resume();
@@ -104,6 +108,7 @@ class Attempts {
 
   Services services_;
   std::uint64_t of_;
+  bool until_passing_;
   std::string text_;  ///< of the first attempt, before it begins
 };
 

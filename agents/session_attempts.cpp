@@ -52,7 +52,7 @@ asio::awaitable<Result<std::optional<CheckEnd>>> run_check(Session& session,
   co_await std::move(checked);
   if (!outcome) co_return std::optional<CheckEnd>();
   if (!*outcome) co_return fail(context("accept", outcome->error()));
-  CO_TRY(CheckEnd end, check_end(**outcome));
+  CO_TRY(CheckEnd end, check_end(**outcome, accept.command.front()));
   co_return std::optional<CheckEnd>(std::move(end));
 }
 
@@ -97,7 +97,7 @@ Attempts make_attempts(Session& session, const std::string& key) {
     return session.go_on();
   };
   services.stopped = [&session] { session.control().clear_interrupt(); };
-  return {std::move(services), agent.attempts};
+  return {std::move(services), agent.attempts, agent.accept->after_edits};
 }
 
 }  // namespace

@@ -109,7 +109,8 @@ TurnAction Turn::sample() {
 }
 
 TurnAction Turn::repair(Note note) {
-  if (repairs_ >= rules_.repairs_max || steps_ >= rules_.steps_max) return finish(TurnEnd::engine_error);
+  if (repairs_ >= rules_.repairs_max || steps_ >= rules_.steps_max)
+    return finish(TurnEnd::engine_error);
   ++repairs_;
   ++steps_;
   return action::Remark{note};

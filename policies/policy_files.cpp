@@ -59,9 +59,10 @@ class Loader {
   Result<> add_named(const std::string& name, Trust trust) {
     const auto asked = TRY(read_if_there(name));
     if (!asked)
-      return fail(ErrorCode::not_found,
-                  "policy '" + to_printable(name) +
-                      "': no such file, and no shipped policy (default, readonly, ci-repair)");
+      return fail(
+          ErrorCode::not_found,
+          "policy '" + to_printable(name) +
+              "': no such file, and no shipped policy (default, readonly, ci-repair, demo)");
     return add_file(*asked, Layer::command_line, trust);
   }
 

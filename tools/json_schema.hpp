@@ -26,8 +26,8 @@ class JsonSchema {
   /// Takes what safe_schema() leaves of `schema`; one that cannot be compiled is `bad_data`.
   static Result<JsonSchema> compile(std::string_view schema);
 
-  /// The first thing that is wrong, as a part of a sentence: `missing 'summary'`, `the value must be an
-  /// array, not an object`.
+  /// The first thing that is wrong, as a part of a sentence: `missing 'summary'`, `the value must
+  /// be an array, not an object`.
   [[nodiscard]] Result<> check(const nlohmann::json& value) const;
 
   /// What was compiled.

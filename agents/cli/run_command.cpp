@@ -80,21 +80,12 @@ Result<SessionOptions> new_session(const RunOptions& options, const EffectiveCon
 }
 
 // Whoever reads the output may leave: the run goes on, its journal has the answer, and the lost
-// output is an error at the end.
-class BrokenPipesIgnored {
- public:
-  BrokenPipesIgnored() {
-    struct sigaction ignored{};
-    ignored.sa_handler = SIG_IGN;
-    ::sigaction(SIGPIPE, &ignored, &before_);
-  }
-  ~BrokenPipesIgnored() { ::sigaction(SIGPIPE, &before_, nullptr); }
-  BrokenPipesIgnored(const BrokenPipesIgnored&) = delete;
-  BrokenPipesIgnored& operator=(const BrokenPipesIgnored&) = delete;
-
- private:
-  struct sigaction before_{};
-};
+// output is an error when the process ends, which therefore never hears of the signal again.
+void ignore_broken_pipes() {
+  struct sigaction ignored{};
+  ignored.sa_handler = SIG_IGN;
+  ::sigaction(SIGPIPE, &ignored, nullptr);
+}
 
 // The first interruption ends the turn cleanly, the second everything.
 class Interrupts {
@@ -387,7 +378,7 @@ Result<ExitCode> run_agent(const RunOptions& options, const GetEnv& env, Termina
     return key_sources(spec, config.user, env);
   };
   const auto runtime = TRY(Runtime::start(std::move(standing)));  // before there are threads
-  const BrokenPipesIgnored goes_on;
+  ignore_broken_pipes();
   const auto executor = runtime->io().get_executor();
   std::optional<Resumed> resumed = TRY(find_resumed(options, task, env));
   Run run{*runtime,

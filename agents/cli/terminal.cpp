@@ -62,6 +62,7 @@ Result<> Terminal::flush() {
   if (std::fflush(out_) != 0 && write_error_ == 0) write_error_ = errno;
   if (write_error_ == 0) return {};
   Error error = system_error("write standard output", write_error_);
+  if (write_error_ == EPIPE) error.code = ErrorCode::io;  // a pipe, not a network
   if (error.code == ErrorCode::disk_full) error.message += " (free some, or write elsewhere)";
   return fail(std::move(error));
 }

@@ -14,7 +14,7 @@ using nlohmann::json;
 
 namespace {
 
-CheckEnd exits(int code) { return {code == 0, code, "exit code " + std::to_string(code)}; }
+CheckEnd exits(int code) { return {code == 0, code, "exit code " + std::to_string(code), ""}; }
 
 // Attempts of a rig's session; the check says what it is told to say.
 struct Bench {
@@ -35,6 +35,8 @@ struct Bench {
                                  {},
                                  {},
                                  {},
+                                 {},
+                                 {},
                                  {}},
             {}};
   }
@@ -50,7 +52,9 @@ struct Bench {
     co_return report;
   }
 
-  Attempts make(std::uint64_t of) {
+  Attempts make(std::uint64_t of) { return {services(), of}; }
+
+  Attempts::Services services() {
     Attempts::Services services{rig.log, {}, {}, {}, {}, {}, {}};
     services.mark = [this]() -> asio::awaitable<Result<std::string>> {
       did.emplace_back("mark");
@@ -89,7 +93,7 @@ struct Bench {
       auto ending = ended(std::move(report));
       co_return co_await std::move(ending);
     };
-    return {std::move(services), of};
+    return services;
   }
 
   asio::awaitable<Result<AttemptsReport>> run(std::uint64_t of) {
@@ -205,6 +209,38 @@ TEST_CASE("what was said to a refused attempt sends the next one back to the beg
   });
 }
 
+TEST_CASE("where the check passes already, an agent that works until it does has nothing to do",
+          "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.checks = {exits(0)};
+    co_await bench.rig.open();
+    Attempts attempts(bench.services(), 3, true);
+    auto running = attempts.run("fix it");
+    const auto report = co_await std::move(running);
+    REQUIRE(report);
+    CHECK_FALSE(report->verdict);
+    CHECK(report->attempts == 0);
+    CHECK(report->turn.end == TurnEnd::answered);
+    CHECK(report->why.find("nothing to repair") != std::string::npos);
+    CHECK(bench.did == Did{"mark", "check"});
+    CHECK(bench.rig.messages().empty());
+  });
+}
+
+TEST_CASE("a check that cannot tell anything ends it before the first attempt", "[agents]") {
+  for (const CheckEnd& end : {CheckEnd{false, 127, "exit code 127", "python3: not found"},
+                              CheckEnd{false, {}, "stopped: deadline of 2000 ms", ""}})
+    with_bench([&](Bench& bench) -> asio::awaitable<void> {
+      bench.checks = {end};
+      const auto report = co_await bench.run(3);
+      REQUIRE_FALSE(report);
+      CHECK(report.error().message.starts_with("accept: the check "));
+      CHECK(report.error().message.find(end.ending + (end.said.empty() ? "" : ": " + end.said)) !=
+            std::string::npos);
+      CHECK(bench.did == Did{"mark", "check"});
+    });
+}
+
 TEST_CASE("attempts leave what was said before them", "[agents]") {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
     bench.rig.script().say("hello");
@@ -252,7 +288,7 @@ TEST_CASE("an attempt that breaks what was whole is taken back and tried again",
 
 TEST_CASE("when no attempt is accepted all are taken back and it is said", "[agents]") {
   with_bench([](Bench& bench) -> asio::awaitable<void> {
-    bench.checks = {exits(1), exits(1), CheckEnd{false, {}, "stopped: deadline of 2000 ms"}};
+    bench.checks = {exits(1), exits(1), CheckEnd{false, {}, "stopped: deadline of 2000 ms", ""}};
     bench.back = WentBack{"S2", {{"big.bin", "larger than 16 MiB"}}};
     bench.rig.script().say("one");
     bench.rig.script().say("two");
@@ -397,19 +433,19 @@ TEST_CASE("attempts go on from every event that a journal may end with", "[agent
 TEST_CASE("only a check that came to its own end with 0 has passed", "[agents]") {
   sandbox::Outcome outcome;
   outcome.end(sandbox::Ending::exited, "");
-  CHECK(check_end(outcome)->passed);
+  CHECK(check_end(outcome, "make")->passed);
   outcome.exit_code = 3;
-  CHECK_FALSE(check_end(outcome)->passed);
-  CHECK(check_end(outcome)->exit_code == 3);
+  CHECK_FALSE(check_end(outcome, "make")->passed);
+  CHECK(check_end(outcome, "make")->exit_code == 3);
   sandbox::Outcome late;
   late.end(sandbox::Ending::deadline, "deadline of 5 ms");
-  CHECK_FALSE(check_end(late)->passed);
-  CHECK_FALSE(check_end(late)->exit_code);
+  CHECK_FALSE(check_end(late, "make")->passed);
+  CHECK_FALSE(check_end(late, "make")->exit_code);
   sandbox::Outcome absent;
   absent.end(sandbox::Ending::not_started, "exec: No such file or directory");
-  CHECK(check_end(absent).error().message ==
-        "accept: the check was not started: exec: No such file or directory");
+  CHECK(check_end(absent, "make").error().message ==
+        "accept: the check make was not started: exec: No such file or directory");
   sandbox::Outcome lost;
   lost.end(sandbox::Ending::lost, "the zygote is gone");
-  CHECK(check_end(lost).error().code == ErrorCode::io);
+  CHECK(check_end(lost, "make").error().code == ErrorCode::io);
 }

@@ -109,7 +109,7 @@ TEST_CASE("an answer that is empty, cut or unfit is asked for again, at most twi
   }
   Turn turn({});
   (void)turn.on(event::Started{});
-  for (int i = 0; i < Turn::kRepairsMax; ++i) {
+  for (int i = 0; i < TurnRules().repairs_max; ++i) {
     const TurnAction action = turn.on(answered);
     REQUIRE(is<action::Remark>(action));
     CHECK(std::get<action::Remark>(action).note == note);

@@ -74,7 +74,7 @@ class Chats(unittest.TestCase):
         program = support.program()
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(
-                [program, "agent", "show", os.path.join(support.TRAIN, "agent.yaml"), "--system",
+                [program, "agent", "show", "demo", "--system",
                  "--repo", folder], stdout=subprocess.PIPE, check=True)
             system = "%s %s" % (os.uname().sysname, os.uname().machine)
             self.assertEqual(done.stdout.decode(), chats.system_message(folder, system))

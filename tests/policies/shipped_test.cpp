@@ -39,11 +39,19 @@ bool is_denied(const Policy& policy, const Request& request) {
 }  // namespace
 
 TEST_CASE("the program carries the documents of the tree", "[policies]") {
-  REQUIRE(shipped_policies().size() == 3);
+  REQUIRE(shipped_policies().size() == 4);
   for (const ShippedDocument& document : shipped_policies())
     CHECK(document.text == test::slurp("policies/" + std::string(document.name) + ".yaml"));
   CHECK(policy_schema() == test::slurp("policies/policy.schema.json"));
   CHECK(shipped_policy("nowhere").empty());
+}
+
+TEST_CASE("the demo's checks are nobody's to change, and its programs are", "[policies]") {
+  const Policy policy = shipped("demo");
+  for (const char* check : {"test.py", "check.py", "run_tests.sh"})
+    CHECK(is_denied(policy, request::WritePath{std::string("/home/u/w/") + check}));
+  CHECK_FALSE(is_denied(policy, request::WritePath{"/home/u/w/src/contest.py"}));
+  CHECK_FALSE(is_denied(policy, request::Exec{{"./run_tests.sh"}, "/home/u/w"}));
 }
 
 TEST_CASE("the default lets commands write the workspace and reach nothing", "[policies]") {

@@ -115,7 +115,7 @@ const std::vector<ThirdParty>& third_parties() {
       {"yaml-cpp", {"yaml-cpp/**"}, {"policies/*.cpp", "agents/**.cpp"}},
       {"CLI11", {"CLI/**"}, {"agents/**.cpp"}},
       {"libgit2", {"git2.h", "git2/**"}, {"tools/git/*.cpp"}},
-      {"valijson", {"valijson/**"}, {"tools/arguments.cpp"}},
+      {"valijson", {"valijson/**"}, {"tools/json_schema.cpp"}},
       {"pugixml", {"pugixml.hpp"}, {"tools/reports/*.cpp"}},
       {"seccomp", {"seccomp.h", "linux/seccomp.h"}, {"sandbox/*.cpp", "sandbox/zygote/*.cpp"}},
       {"Landlock", {"linux/landlock.h"}, {"sandbox/*.cpp", "sandbox/zygote/*.cpp"}},

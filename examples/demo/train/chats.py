@@ -50,7 +50,7 @@ KINDS = {
 
 
 def system_message(folder, system):
-    """As Fathom writes it: the prompt of agent.yaml, and where the agent works."""
+    """As Fathom writes it: the prompt of agents/demo.yaml, and where the agent works."""
     return ("%s\n\nThe repository is %s, where commands start and relative paths begin; the system "
             "is %s.\n" % (PROMPT, folder, system))
 

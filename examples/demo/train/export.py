@@ -14,7 +14,7 @@ import torch
 import checkpoint
 import model
 
-BYTES_MAX = 12 << 20
+BYTES_MAX = 12_000_000
 POSITIONS_MAX = 8192
 
 
@@ -79,7 +79,7 @@ def main():
     size = write(built, options.tokenizer, options.out)
     sys.stdout.write("%s: %.1f MB\n" % (options.out, size / 1e6))
     if size > BYTES_MAX:
-        sys.exit("the weights are larger than %d MiB" % (BYTES_MAX >> 20))
+        sys.exit("the weights are larger than %d bytes" % BYTES_MAX)
 
 
 if __name__ == "__main__":

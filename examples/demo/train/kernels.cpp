@@ -34,7 +34,8 @@ inline b16 narrow(float value) {
   std::memcpy(&word, &value, 4);
   return static_cast<b16>((word + 0x7fff + ((word >> 16) & 1)) >> 16);
 }
-inline float sigmoid(float x) { return 1 / (1 + std::exp(-x)); }
+// Where exp would overflow, fast arithmetic makes of 1 / infinity what is no number.
+inline float sigmoid(float x) { return 1 / (1 + std::exp(std::min(-x, 80.0F))); }
 
 // Of a chunk of queries from `first` on: which columns row `i` sees. Columns are the latents from
 // `low` on, `raw` of them, then compressed entries.

@@ -48,6 +48,16 @@ class Optimizer:
         self.adam = torch.optim.AdamW(rest, lr=ADAM_RATE, betas=(0.9, 0.95), weight_decay=0.0)
         self.trained = self.matrices + rest
 
+    def is_finite(self):
+        """Whether every gradient is a number."""
+        sums = [p.grad.sum() for p in self.trained if p.grad is not None]
+        return bool(torch.isfinite(torch.stack(sums)).all())
+
+    def drop(self):
+        """Forgets the gradients."""
+        for parameter in self.trained:
+            parameter.grad = None
+
     def step(self, share):
         """One step at a share of the full rates."""
         torch.nn.utils.clip_grad_norm_(self.adam.param_groups[0]["params"], 1.0)
@@ -55,8 +65,7 @@ class Optimizer:
             group["lr"] = ADAM_RATE * share
         self.adam.step()
         self.muon(MUON_RATE * share)
-        for parameter in self.trained:
-            parameter.grad = None
+        self.drop()
 
     @torch.no_grad()
     def muon(self, rate):

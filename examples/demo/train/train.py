@@ -37,7 +37,8 @@ NEXT_FROM = 0.55
 NEXT_WEIGHT = 0.1
 BALANCE_RATE = 0.002
 LONGEST = 1536
-SAVE_S, SAY_S, EVALUATE_S = 180, 20, 420
+SAVE_S, SAY_S, EVALUATE_S = 180, 20, 1500
+SKIPPED_MAX = 8
 EVALUATED = 48  # documents of each held-out set
 
 
@@ -110,7 +111,7 @@ class Run:
         size = self.model.config.vocab_size
         self.copies = batches.Copies(size, BATCH_COPIES // options.workers, options.seed)
         self.documents, self.saved_documents = {}, {}
-        self.steps, self.tokens, self.spent, self.warm = 0, 0, 0.0, 0
+        self.steps, self.tokens, self.spent, self.warm, self.skipped = 0, 0, 0.0, 0, 0
         self.repairs_from = None  # the share of the run at which copying was over
         self.begun = time.monotonic()
 
@@ -168,13 +169,26 @@ class Run:
         loss.backward()
         if torch.distributed.is_initialized():
             shown = self.average(shown)
-        self.optimizer.step(self.rate(share))
-        self.model.balance(BALANCE_RATE)
+        if self.optimizer.is_finite():
+            self.optimizer.step(self.rate(share))
+            self.model.balance(BALANCE_RATE)
+            self.skipped = 0
+        else:
+            self.skip(kind, ids, loss)
         self.steps, self.warm = self.steps + 1, self.warm + 1
         self.tokens += ids.numel() * self.options.workers
         if kind == "copy" and self.copies.learned(shown) and self.rank == 0:
             print("step %d: copies %d tokens now" % (self.steps, self.copies.known), flush=True)
         return kind, shown
+
+    def skip(self, kind, ids, loss):
+        """One step that would spoil all weights; several in a row are no accident."""
+        self.optimizer.drop()
+        self.skipped += 1
+        print("step %d, worker %d: no number in the gradients, left out (%s, %s, loss %s)" % (
+            self.steps, self.rank, kind, tuple(ids.shape), loss.item()), flush=True)
+        if self.skipped > SKIPPED_MAX:
+            raise RuntimeError("%d steps in a row without numbers" % self.skipped)
 
     def average(self, shown):
         """Gradients and router loads of all workers, in one message."""

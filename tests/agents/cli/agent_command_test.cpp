@@ -45,12 +45,12 @@ TEST_CASE("agent list names what there is and why one cannot be used", "[agents]
   CHECK(listed.out.find("\nmine      user  does it\n") != std::string::npos);
   CHECK(listed.out.find("unknown key 'tols' (did you mean 'tools'?)") != std::string::npos);
   const auto json = nlohmann::json::parse(desk.agent({"list", "--json"}).out);
-  REQUIRE(json.size() == 5);
-  CHECK(json[3] == nlohmann::json{{"name", "mine"},
+  REQUIRE(json.size() == 6);
+  CHECK(json[4] == nlohmann::json{{"name", "mine"},
                                   {"origin", "user"},
                                   {"file", desk.home + "/.config/fathom/agents/mine.yaml"},
                                   {"description", "does it"}});
-  CHECK(json[4].contains("error"));
+  CHECK(json[5].contains("error"));
 }
 
 TEST_CASE("agent show prints a document that can be copied", "[agents][e2e]") {

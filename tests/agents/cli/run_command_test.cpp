@@ -125,9 +125,6 @@ TEST_CASE("an engine that is not there ends the run with what to do", "[agents][
   CHECK(refused.exit_code == 12);
   CHECK(has(refused.err, "connection refused (is a server running there?)"));
   CHECK(desk.count("model.failed") <= 1);  // nobody waits for a server that is not started
-  const ProgramResult demo = desk.run("demo");
-  CHECK(demo.exit_code == 12);
-  CHECK(has(demo.err, "name another with --engine"));
   const ProgramResult none = desk.program({"run", "x", "--repo", desk.repo});
   CHECK(none.exit_code == 64);
   CHECK(has(none.err, "no engine: give --engine SPEC"));

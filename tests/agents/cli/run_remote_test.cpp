@@ -218,11 +218,12 @@ TEST_CASE("the user's config may ask for bodies, and a repository's may not", "[
   check_fixed(desk, desk.run(stub.engine()));
   CHECK(desk.count("model.bodies") == 3);
   CHECK(has(desk.fathom({"config", "show"}).out, "trace.bodies"));
+  std::filesystem::remove(desk.home + "/.config/fathom/config.yaml");
   desk.write(".fathom/config.yaml", config);
+  desk.write("add.sh", RunDesk::kBroken);
   const StubModel other(Wire::openai, fix(Wire::openai));
-  const ProgramResult refused = desk.run(other.engine());
-  CHECK(refused.exit_code == 64);
-  CHECK(has(refused.err, "trace"));
+  check_fixed(desk, desk.run(other.engine()));
+  CHECK(desk.count("model.bodies") == 0);
 }
 
 TEST_CASE("a command gives the key, and one that fails ends the run before anything is sent",

@@ -97,7 +97,7 @@ TEST_CASE("an agent that is nowhere is answered with the nearest name", "[agents
   (void)desk.user("mine.yaml", named("mine"));
   CHECK(desk.error("codr") == "agent: no file and none called 'codr' (did you mean 'coder'?)");
   CHECK(desk.error("") ==
-        "agent: no file and none called '' (one of: coder, reviewer, explorer, mine)");
+        "agent: no file and none called '' (one of: coder, reviewer, explorer, demo, mine)");
   CHECK(desk.find("codr").error().code == ErrorCode::not_found);
 }
 
@@ -171,8 +171,8 @@ TEST_CASE("all agents are listed, and why one cannot be used", "[agents]") {
     shown.push_back(std::string(name_of(agent.origin)) + " " + agent.name +
                     (agent.error.empty() ? "" : " !"));
   CHECK(shown == std::vector<std::string>{"built-in coder", "built-in reviewer",
-                                          "built-in explorer", "user a !", "user b",
-                                          "user coder !"});
+                                          "built-in explorer", "built-in demo", "user a !",
+                                          "user b", "user coder !"});
   CHECK(list_agents(desk.env)->back().error ==
         "the built-in one has this name (rename it, or give its path)");
 }

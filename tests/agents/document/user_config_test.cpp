@@ -43,6 +43,7 @@ TEST_CASE("every key of a user's config is read, with its place", "[agents]") {
   expected.budget.usd = {2.5, {16, 8}};
   expected.budget.wall = {2h, {17, 9}};
   expected.budget.tool_cpu = {90s, {18, 13}};
+  expected.trace_bodies = {true, {19, 17}};
   CHECK(parse(R"(engine: fast
 agent: reviewer
 policy: readonly
@@ -59,6 +60,7 @@ budget:
   usd: 2.5
   wall: 2h
   tool_cpu: 90s
+trace: {bodies: true}
 )")
             .value() == expected);
 }
@@ -67,7 +69,7 @@ TEST_CASE("every key of a user's config refuses what is none of its values", "[a
   const std::vector<std::pair<std::string, std::string>> cases = {
       {"test: {}\n",
        "1: unknown key 'test' (one of: apiVersion, kind, engine, agent, policy, engines, keys, "
-       "budget)"},
+       "budget, trace)"},
       {"engin: demo\n", "1: unknown key 'engin' (did you mean 'engine'?)"},
       {"engine: loca:/x\n", "9: engine: engine 'loca:/x': no kind 'loca' (did you mean 'local'?)"},
       {"engines: {fast: demo}\nengine: fasst\n",
@@ -90,6 +92,8 @@ TEST_CASE("every key of a user's config refuses what is none of its values", "[a
        "itself has no place here"},
       {"keys: {a: {file: x}}\n", "18: keys.a.file: is no absolute path (begin it with / or ~/)"},
       {"keys: {a: {command: []}}\n", "21: keys.a.command: is empty (write the command)"},
+      {"trace: {bodies: some}\n", "17: trace.bodies: 'some' where true or false should be"},
+      {"trace: {body: true}\n", "9: trace: unknown key 'body' (one of: bodies)"},
       {"budget: {steps: 0}\n",
        "17: budget.steps: '0' is no number that fits (between 1 and 10000)"},
       {"budget: {wall: 31000h}\n",
