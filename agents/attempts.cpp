@@ -66,7 +66,8 @@ std::string why_of(const AttemptsReport& report, std::uint64_t of) {
   why += ": the check ended with " + report.check.ending;
   if (report.passed_before) why += ", and it had passed before";
   if (report.turn.end != TurnEnd::answered)
-    why += "; the last attempt ended with " + std::string(name_of(report.turn.end));
+    why += "; the last attempt ended with " + std::string(name_of(report.turn.end)) +
+           (report.turn.fault ? " (" + report.turn.fault->message + ")" : "");
   why += report.not_restored.empty()
              ? "; the workspace is as it was"
              : "; " + std::to_string(report.not_restored.size()) + " paths could not be taken back";
@@ -90,15 +91,9 @@ std::string last_line(std::string_view text) {
 
 // What a check that cannot tell anything is called before anything is built on it.
 Result<> check_usable(const CheckEnd& check) {
-  const std::string said = check.said.empty() ? "" : ": " + check.said;
-  if (!check.exit_code)
-    return fail(ErrorCode::timeout,
-                "accept: the check did not come to its end, so it can tell "
-                "nothing: " +
-                    check.ending + said);
-  if (*check.exit_code == kNotRunnable || *check.exit_code == kNotThere)
-    return fail(ErrorCode::not_found, "accept: the check cannot run here: " + check.ending + said);
-  return {};
+  if (check.exit_code != kNotRunnable && check.exit_code != kNotThere) return {};
+  return fail(ErrorCode::not_found, "accept: the check cannot run here: " + check.ending +
+                                        (check.said.empty() ? "" : ": " + check.said));
 }
 
 }  // namespace
@@ -148,30 +143,42 @@ Result<> Attempts::write(std::string_view type, std::string data) {
 asio::awaitable<Result<AttemptsReport>> Attempts::run(std::string text) {
   text_ = std::move(text);
   auto marking = services_.mark();
-  CO_TRY(const std::string mark, co_await std::move(marking));
+  CO_TRY(std::string mark, co_await std::move(marking));
+  // The check may take long: whatever ends the program meanwhile, the task is in the journal.
+  CO_TRY_VOID(write("agent.attempts", dump(begun(mark))));
+  auto checking = check_before(std::move(mark));
+  co_return co_await std::move(checking);
+}
+
+// The task is said again by the turn that begins next. What is too long for an event is only there.
+ordered_json Attempts::begun(const std::string& mark) const {
+  ordered_json data{{"of", of_}, {"snapshot", mark}};
+  if (dump(text_).size() <= kTaskBytesInEventMax) data["task"] = to_valid_utf8(text_);
+  return data;
+}
+
+asio::awaitable<Result<AttemptsReport>> Attempts::check_before(std::string mark) {
   auto checking = services_.check();
   CO_TRY(const std::optional<CheckEnd> before, co_await std::move(checking));
+  AttemptsReport report;
   if (!before) {
     if (services_.stopped) services_.stopped();
-    AttemptsReport stopped;
-    stopped.turn.end = TurnEnd::cancelled;
-    stopped.why = "interrupted before the first attempt";
-    co_return stopped;
+    report.turn.end = TurnEnd::cancelled;
+    report.why = "interrupted before the first attempt";
+    co_return report;
   }
   CO_TRY_VOID(check_usable(*before));
-  if (before->passed && until_passing_) {
-    AttemptsReport nothing;
-    nothing.passed_before = true;
-    nothing.check = *before;
-    nothing.why = "the check passes already: there is nothing to repair, and nothing was done";
-    co_return nothing;
-  }
-  ordered_json data{{"of", of_}, {"snapshot", mark}};
-  // Said again by the turn that begins next: a crash in between must not lose it. What is too long
-  // for an event is only there.
-  if (dump(text_).size() <= kTaskBytesInEventMax) data["task"] = to_valid_utf8(text_);
+  const bool is_done = before->passed && until_passing_;
+  ordered_json data = begun(mark);
   add(data, *before);
+  if (is_done) data["open"] = false;
   CO_TRY_VOID(write("agent.attempts", dump(data)));
+  if (is_done) {
+    report.passed_before = true;
+    report.check = *before;
+    report.why = "the check passes already: there is nothing to repair, and nothing was done";
+    co_return report;
+  }
   auto driving = drive(std::nullopt);
   co_return co_await std::move(driving);
 }
@@ -184,6 +191,11 @@ asio::awaitable<Result<AttemptsReport>> Attempts::resume() {
   // A task that was too long for the event and never became a turn.
   if (record().task.empty())
     co_return fail(ErrorCode::usage, "the task of the attempts was never begun: give it again");
+  if (!record().checked) {
+    text_ = record().task;
+    auto checking = check_before(record().snapshot);
+    co_return co_await std::move(checking);
+  }
   std::optional<TurnReport> ended;
   if (state.is_turn_open()) {
     auto going_on = services_.go_on(record().ended);
@@ -303,6 +315,7 @@ asio::awaitable<Result<>> Attempts::forget() {
   fresh.transcript.epoch = services_.log.state().transcript().epoch + 1;
   auto writing = services_.log.add(std::move(fresh));
   CO_TRY_VOID(co_await std::move(writing));
+  if (services_.rewind) services_.rewind();
   co_return Result<>{};
 }
 

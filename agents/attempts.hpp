@@ -26,6 +26,7 @@
 #include "tools/git/restore.hpp"
 
 #include <boost/asio/awaitable.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 #include <cstdint>
 #include <functional>
@@ -84,6 +85,8 @@ class Attempts {
     std::function<asio::awaitable<Result<TurnReport>>(std::uint64_t attempt)> go_on;
     /// The interruption of a check has been heard; may be empty.
     std::function<void()> stopped;
+    /// The model forgets what it has heard since the first change of the attempt; may be empty.
+    std::function<void()> rewind;
   };
 
   /// `of` attempts at most, at least one. `until_passing`: where the check passes before the first
@@ -98,6 +101,8 @@ class Attempts {
   asio::awaitable<Result<AttemptsReport>> resume();
 
  private:
+  [[nodiscard]] nlohmann::ordered_json begun(const std::string& mark) const;
+  asio::awaitable<Result<AttemptsReport>> check_before(std::string mark);
   asio::awaitable<Result<AttemptsReport>> drive(std::optional<TurnReport> ended);
   asio::awaitable<Result<TurnReport>> next_turn();
   asio::awaitable<Result<bool>> judge(AttemptsReport& report);

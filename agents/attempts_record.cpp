@@ -41,7 +41,9 @@ AttemptsRecord AttemptsRecord::began(std::string_view data, const engine::Transc
   began.of = count(said, "of");
   began.snapshot = text(said, "snapshot");
   began.task = text(said, "task");
+  began.checked = said.contains("passed");
   began.passed_before = flag(said, "passed");
+  began.open = !said.contains("open") || flag(said, "open");
   began.transcript = transcript;
   began.record = record;
   return began;
@@ -60,6 +62,7 @@ void AttemptsRecord::end_attempt(std::string_view data) {
 
 void AttemptsRecord::begin_turn(const std::string& text) {
   kept.reset();
+  has_changed = false;
   if (open && task.empty()) task = text;
 }
 
@@ -71,7 +74,8 @@ void AttemptsRecord::end_turn(std::string_view reason) {
 }
 
 void AttemptsRecord::begin_change(const SessionRecord& now, std::size_t messages) {
-  if (open && !kept) kept = Kept{messages - 1, now};
+  if (!open || std::exchange(has_changed, true)) return;
+  kept = Kept{messages - 1, now};
 }
 
 void AttemptsRecord::forget_attempt(SessionRecord& now, std::size_t messages) {

@@ -1,6 +1,7 @@
 // AttemptsRecord: how far the verified attempts at a task have come, as the fold over their events.
 //
-//   agent.attempts {of, snapshot, passed, exit_code, ending}    the check before the first attempt
+//   agent.attempts {of, snapshot, task}                         they begin
+//   agent.attempts {…, passed, exit_code, ending}               and the check before the first one
 //   turn.started … turn.finished                                an attempt is a turn
 //   agent.attempt {n, of, end, verdict, accepted, …, again}     and what the check said of it
 //   compaction.finished                                         with `again`: the transcript as it
@@ -30,7 +31,8 @@ enum class AttemptVerdict : std::uint8_t {
 struct AttemptsRecord {
   std::uint64_t of = 0;
   std::string snapshot;                   ///< of the workspace before the first
-  bool passed_before = false;             ///< the check, then
+  bool checked = false;                   ///< the check has run, before the first
+  bool passed_before = false;             ///< it passed then
   std::uint64_t ended = 0;                ///< attempts with a verdict
   std::optional<AttemptVerdict> verdict;  ///< of the last of them
   std::string task;                       ///< as the first attempt was told
@@ -47,6 +49,7 @@ struct AttemptsRecord {
     SessionRecord record;
   };
   std::optional<Kept> kept;
+  bool has_changed = false;  ///< such a call has begun, even if a compaction took `kept` away
 
   static AttemptsRecord began(std::string_view data, const engine::Transcript& transcript,
                               const SessionRecord& record);

@@ -87,8 +87,22 @@ ModelCaller::ModelCaller(Services services, const engine::Engine& engine,
 void ModelCaller::replace(const engine::Engine& engine, std::unique_ptr<engine::Session> session) {
   engine_ = &engine;
   session_ = std::move(session);
+  place_ = nullptr;
   promised_.clear();
   known_messages_ = 0;
+}
+
+// Where an attempt can go back to: behind the answer that makes its first change, since an engine
+// remembers where the last answer began.
+void ModelCaller::keep_place() {
+  const auto& attempts = services_.log.state().attempts();
+  if (!attempts || !attempts->open || attempts->has_changed) return;
+  auto fork = session_->fork();
+  place_ = fork ? *std::move(fork) : nullptr;
+}
+
+void ModelCaller::rewind() {
+  if (place_) session_ = std::move(place_);
 }
 
 double ModelCaller::jitter() { return std::uniform_real_distribution<double>(0, 1)(random_); }
@@ -237,11 +251,17 @@ asio::awaitable<Result<engine::SampleOutcome>> ModelCaller::ask(
     const engine::RequestLimits& limits, const engine::SampleObserver& observer,
     std::function<void()> on_retry) {
   auto prepared = session_->prepare(services_.log.state().transcript(), limits);
-  if (!prepared) co_return engine::SampleOutcome(std::unexpected(prepared.error()));
+  if (!prepared) {
+    CO_TRY_VOID(
+        services_.log.note("model.failed", dump({{"class", engine::name_of(prepared.error().kind)},
+                                                 {"message", prepared.error().message}})));
+    co_return engine::SampleOutcome(std::unexpected(prepared.error()));
+  }
   const engine::RequestSent sent = describe(*prepared);
   auto trying = attempts(*session_, sent, observer, std::move(on_retry));
   CO_TRY(engine::SampleOutcome outcome, co_await std::move(trying));
   if (!outcome) co_return outcome;
+  keep_place();
   name_calls(outcome->sample.message.calls);
   if (outcome->usage.prompt_tokens != 0) {
     known_tokens_ = outcome->usage.prompt_tokens + outcome->usage.completion_tokens;

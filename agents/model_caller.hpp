@@ -74,6 +74,8 @@ class ModelCaller {
   [[nodiscard]] const engine::EngineInfo& info() const { return engine_->info(); }
   [[nodiscard]] engine::Session& session() { return *session_; }
   [[nodiscard]] const engine::Engine& engine() const { return *engine_; }
+  /// Goes on from where the engine was before the first change of an attempt that is forgotten.
+  void rewind();
   /// Another model goes on with the same transcript.
   void replace(const engine::Engine& engine, std::unique_ptr<engine::Session> session);
 
@@ -89,6 +91,7 @@ class ModelCaller {
                                                         std::uint64_t attempt);
   [[nodiscard]] engine::RequestSent describe(const engine::PreparedRequest& request);
   void promise(std::string_view stable, bool goes_on);
+  void keep_place();
   [[nodiscard]] std::uint64_t estimate(std::uint64_t bytes) const;
   Result<> explain_miss(const engine::RequestSent& sent, const Usage& usage);
   void name_calls(std::vector<ToolCall>& calls) const;
@@ -97,6 +100,7 @@ class ModelCaller {
   Services services_;
   const engine::Engine* engine_;
   std::unique_ptr<engine::Session> session_;
+  std::unique_ptr<engine::Session> place_;  ///< null where there is none to go back to
   std::mt19937_64 random_;
 
   std::string promised_;  ///< the stable bytes of the last request

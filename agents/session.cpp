@@ -53,6 +53,7 @@ Result<SessionOptions> as_recorded(SessionOptions options, const SessionState& s
   const RunStart& start = *state.start();
   options.document = state.started()->document;
   options.agent = TRY(load_agent(options.document, "agent of run " + run.to_string()));
+  options.agent.answer_schema = state.started()->setup.answer_schema;  // it may be in a file
   options.depth = state.depth();
   ToolboxOptions& tools = options.tools;
   if (start.mode == sandbox::Mode::transaction && tools.transaction.empty())
@@ -145,9 +146,12 @@ asio::awaitable<Result<std::unique_ptr<Session>>> Session::resume(Surroundings a
                                             "start a new one");
   CO_TRY(options, as_recorded(std::move(options), state, run));
   const bool keeps_engine = options.engine.empty();
-  if (keeps_engine) options.engine = state.started()->engine;
+  const std::optional<std::string> escalated = state.escalated_to();
+  if (keeps_engine)
+    options.engine = escalated && !escalated->empty() ? *escalated : state.started()->engine;
   std::unique_ptr<Session> session(new Session(std::move(around), std::move(options)));
   session->keeps_engine_ = keeps_engine;
+  session->escalated_ = escalated.has_value();
   auto opening = opened(std::move(session), [&](Session& it) -> asio::awaitable<Result<>> {
     auto making = it.open_toolbox(run);
     CO_TRY_VOID(co_await std::move(making));
@@ -328,6 +332,18 @@ std::uint64_t Session::steps_left() const {
   return all - std::min(all, state.spent().steps);
 }
 
+namespace {
+
+// An edit that changes nothing.
+bool is_idle(const ToolCall& call) {
+  const auto arguments = tools::Arguments::parse(call.arguments);
+  if (call.name != "str_replace_editor" || !arguments) return false;
+  const auto old_text = arguments->text("old_str");
+  return old_text && old_text == arguments->text("new_str");
+}
+
+}  // namespace
+
 TurnDriver Session::make_driver() {
   TurnLimits limits;
   if (ledger_->budget().steps) limits.rules.steps_max = steps_left();
@@ -348,20 +364,34 @@ TurnDriver Session::make_driver() {
                                 {},
                                 {},
                                 {},
+                                {},
                                 check_edit_,
                                 {},
                                 &live_output_};
   // A small model does not learn from words what it did wrong.
-  if (options_.agent.guided_calls) limits.rules.repairs_max = 0;
-  if (options_.agent.guided_calls)
+  if (options_.agent.guided_calls) {
+    limits.rules.repairs_max = 0;
+    services.is_idle = is_idle;
     services.guide = [this](engine::RequestLimits& wanted) { return guide(wanted); };
+  }
   services.workspace = [this] { return toolbox_->workspace_key(); };
   services.sandbox_missing = [this] {
     return toolbox_->refusal() ? toolbox_->refusal()->message : std::string();
   };
   services.charge_tools = [this] { return charge_tools(); };
   services.compact = [this]() -> asio::awaitable<Result<bool>> {
-    Compactor compactor({*log_, *model_, *ledger_, {}, {}});
+    Compactor compactor({*log_, *model_, *ledger_,
+                         [this] {
+                           LiveFacts around;
+                           const std::string jobs = toolbox_->jobs_text();
+                           for (std::size_t at = 0; at < jobs.size();) {
+                             const std::size_t end = std::min(jobs.find('\n', at), jobs.size());
+                             if (end > at) around.jobs.push_back(jobs.substr(at, end - at));
+                             at = end + 1;
+                           }
+                           return around;
+                         },
+                         [this](std::string_view blob) { return toolbox_->whole_at(blob); }});
     auto running = compactor.run();
     co_return co_await std::move(running);
   };

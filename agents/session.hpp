@@ -95,6 +95,8 @@ class Session {
     seed_ = seed;
     temperature_ = temperature;
   }
+  /// The engine goes back to where it was before the first change of the attempt.
+  void rewind() { model_->rewind(); }
   /// What every edit of the turns to come has to pass.
   void set_edit_check(std::function<asio::awaitable<Result<std::optional<bool>>>()> check) {
     check_edit_ = std::move(check);

@@ -7,6 +7,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include <unistd.h>
+
 #include <optional>
 #include <utility>
 
@@ -73,7 +75,7 @@ Attempts make_attempts(Session& session, const std::string& key) {
       CO_TRY(const std::optional<CheckEnd> end, co_await std::move(checking));
       co_return end ? std::optional(end->passed) : std::nullopt;
     });
-  Attempts::Services services{session.log(), {}, {}, {}, {}, {}, {}};
+  Attempts::Services services{session.log(), {}, {}, {}, {}, {}, {}, {}};
   services.check = [&session] { return run_check(session, *session.agent().accept); };
   services.mark = [&session]() -> asio::awaitable<Result<std::string>> {
     auto marking = session.toolbox().mark(kMarkName);
@@ -96,14 +98,27 @@ Attempts make_attempts(Session& session, const std::string& key) {
     draw(attempt);
     return session.go_on();
   };
+  services.rewind = [&session] { session.rewind(); };
   services.stopped = [&session] { session.control().clear_interrupt(); };
   return {std::move(services), agent.attempts, agent.accept->after_edits};
 }
 
 }  // namespace
 
+namespace {
+
+// An agent whose edits are checked one by one is there to edit.
+Result<> check_writable(const Session& session, const std::string& workspace) {
+  if (!session.agent().accept->after_edits || ::access(workspace.c_str(), W_OK) == 0) return {};
+  return fail(ErrorCode::permission,
+              workspace + ": is read-only, so nothing can be repaired here and nothing was done");
+}
+
+}  // namespace
+
 asio::awaitable<Result<AttemptsReport>> run_attempts(Session& session, std::string text,
                                                      std::string key) {
+  CO_TRY_VOID(check_writable(session, session.toolbox().workspace()));
   auto asking = ask_policy(session, *session.agent().accept);
   CO_TRY_VOID(co_await std::move(asking));
   Attempts attempts = make_attempts(session, key);

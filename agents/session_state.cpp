@@ -127,6 +127,10 @@ void SessionState::apply_agent(std::string_view type, std::string_view data) {
   } else if (type == "agent.tool_cpu") {
     const json said = json::parse(data, nullptr, false);
     if (said.is_object()) spent_.tool_cpu += std::chrono::milliseconds(count_in(said, "ms"));
+  } else if (type == "agent.escalated") {
+    const json said = json::parse(data, nullptr, false);
+    if (!said.is_object()) return;
+    escalated_to_ = said.contains("failed") ? "" : said.value("to", "");
   } else if (type == "agent.budget") {
     budget_ = decode_budget(data);
   } else if (type == "agent.attempts") {
@@ -141,7 +145,8 @@ void SessionState::apply_time(const trace::Event& event) {
   const bool begins = type == "run.started" || type == "run.resumed";
   if (type == "run.forked") worked_ = {};
   if (type == "run.forked" || type == "run.finished") last_at_work_.reset();
-  if (last_at_work_ && !begins)
+  // A person takes the time that a person takes, and may answer when nothing runs any more.
+  if (last_at_work_ && !begins && type != "approval.answered")
     worked_ +=
         std::max(Duration{}, std::chrono::duration_cast<Duration>(event.ts - *last_at_work_));
   if (last_at_work_ || begins) last_at_work_ = event.ts;
@@ -155,6 +160,7 @@ void SessionState::apply_run(std::string_view type, std::string_view data) {
     if (start_) start_->transaction.clear();
     is_fresh_fork_ = true;
     spent_ = {};
+    escalated_to_.reset();
     tasks_ = 0;
   }
 }

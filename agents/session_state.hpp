@@ -56,6 +56,8 @@ class SessionState {
   [[nodiscard]] const std::optional<engine::TurnEnded>& last_end() const { return last_end_; }
   /// Since the run began, in all its turns; what a fork is a copy of was another run's to pay.
   [[nodiscard]] const Spent& spent() const { return spent_; }
+  /// The engine that took over, "" when it could not; absent before.
+  [[nodiscard]] const std::optional<std::string>& escalated_to() const { return escalated_to_; }
   /// How long the run has been at work, by the times in its journal: not while it lay there.
   [[nodiscard]] Duration worked() const { return worked_; }
   /// Of the turn that is open or was last: its first message, as the user wrote it.
@@ -89,6 +91,7 @@ class SessionState {
   bool turn_open_ = false;
   std::optional<engine::TurnEnded> last_end_;
   Spent spent_;
+  std::optional<std::string> escalated_to_;
   Duration worked_{};
   std::optional<WallTime> last_at_work_;  ///< the last event of a run that goes on
   std::string task_;

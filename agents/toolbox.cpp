@@ -319,6 +319,13 @@ asio::awaitable<Result<tools::Snapshots::Restored>> Toolbox::go_back(tools::Snap
   co_return restored;
 }
 
+std::string Toolbox::jobs_text() const { return bash_ == nullptr ? "" : bash_->jobs_text(); }
+
+std::string Toolbox::whole_at(std::string_view blob) const {
+  const std::filesystem::path path = outputs_ ? outputs_->path_of(blob) : std::filesystem::path();
+  return path.empty() ? std::string(blob) : path.string();
+}
+
 std::vector<engine::CallForms> Toolbox::forms() const {
   const tools::MayDo may = [this](const policies::Request& request) {
     return policies::decide(policy_, request).verdict == policies::Verdict::allow;

@@ -108,6 +108,11 @@ class Toolbox {
   /// What calls can usefully be now, by tool; those of which any will do are not among them. Blocks
   /// on files.
   [[nodiscard]] std::vector<engine::CallForms> forms() const;
+  /// The shell's jobs, a line each; "" when there are none.
+  [[nodiscard]] std::string jobs_text() const;
+  /// Where all of a result is that was cut, as a path that the model can read; its name where no
+  /// file has it any more.
+  [[nodiscard]] std::string whole_at(std::string_view blob) const;
   /// Processor time of all commands so far.
   [[nodiscard]] Duration cpu_used() const { return commands_->cpu_used(); }
   /// Whether edits go straight into the workspace: only there is something to come back to.

@@ -52,6 +52,7 @@ TurnAction Turn::decide(const event::Answered& event) {
   const bool was_cut = event.finish == engine::FinishReason::length;
   if (event.calls != 0) {
     if (event.at.cancelled) return action::SkipTools{TurnEnd::cancelled};
+    if (event.at.rejected) return action::SkipTools{TurnEnd::rejected};
     if (wrapping_) return action::SkipTools{wrap_end_};
     repairs_ = 0;
     return action::RunTools{};  // of a sample that was cut these are the whole ones
@@ -109,8 +110,8 @@ TurnAction Turn::sample() {
 }
 
 TurnAction Turn::repair(Note note) {
-  if (repairs_ >= rules_.repairs_max || steps_ >= rules_.steps_max)
-    return finish(TurnEnd::engine_error);
+  if (steps_ >= rules_.steps_max) return finish(TurnEnd::step_limit);
+  if (repairs_ >= rules_.repairs_max) return finish(TurnEnd::engine_error);
   ++repairs_;
   ++steps_;
   return action::Remark{note};

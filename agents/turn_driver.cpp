@@ -259,6 +259,8 @@ asio::awaitable<Result<TurnEvent>> TurnDriver::judge(const Message& answer,
     CO_TRY(answered.at, co_await std::move(looking));
   } else {
     answered.at.cancelled = services_.control.is_interrupted();
+    rejected_ = services_.is_idle && std::ranges::any_of(answer.calls, services_.is_idle);
+    answered.at.rejected = rejected_;
   }
   co_return TurnEvent(answered);
 }

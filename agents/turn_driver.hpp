@@ -66,6 +66,9 @@ class TurnDriver {
     std::function<std::optional<std::string>(std::string_view answer)> find_fault;
     /// Says what the next answer may be, beyond what its tools allow; absent: anything.
     std::function<asio::awaitable<Result<>>(engine::RequestLimits& limits)> guide;
+    /// Whether a call can do nothing at all, which no mask of an engine can tell; absent where
+    /// calls are not guided. It ends the turn as an edit does that does not pass.
+    std::function<bool(const ToolCall& call)> is_idle;
     /// Whether the workspace passes after an edit; nothing when somebody interrupted it. Absent: no
     /// edit is checked before the turn is over.
     std::function<asio::awaitable<Result<std::optional<bool>>>()> check_edit;

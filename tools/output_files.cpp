@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -32,7 +33,7 @@ Result<OutputFiles::Kept> OutputFiles::keep(const sandbox::CapturedOutput& outpu
     kept.blob = output.blob;
     bytes = TRY(blobs_->copy_to(output.blob, fd.get(), kOutputFileBytesMax));
   }
-  files_.push_back({kept.path, bytes});
+  files_.push_back({kept.path, bytes, kept.blob});
   bytes_ += bytes;
   while (bytes_ > kOutputFilesBytesMax && files_.size() > 1) {
     ::unlink(files_.front().path.c_str());
@@ -40,6 +41,11 @@ Result<OutputFiles::Kept> OutputFiles::keep(const sandbox::CapturedOutput& outpu
     files_.pop_front();
   }
   return kept;
+}
+
+std::filesystem::path OutputFiles::path_of(std::string_view blob) const {
+  const auto found = std::ranges::find(files_, blob, &File::blob);
+  return found == files_.end() ? std::filesystem::path() : found->path;
 }
 
 }  // namespace fathom::tools

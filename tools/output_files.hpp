@@ -10,6 +10,7 @@
 #include <deque>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 namespace fathom::tools {
 
@@ -29,6 +30,9 @@ class OutputFiles {
   /// Blocks on files: use it through offload.
   Result<Kept> keep(const sandbox::CapturedOutput& output);
 
+  /// The file that holds the bytes of a blob; "" when none does any more.
+  [[nodiscard]] std::filesystem::path path_of(std::string_view blob) const;
+
   [[nodiscard]] const std::filesystem::path& dir() const { return dir_; }
 
  private:
@@ -40,6 +44,7 @@ class OutputFiles {
   struct File {
     std::filesystem::path path;
     std::uint64_t bytes = 0;
+    std::string blob{};
   };
   std::deque<File> files_;
   std::uint64_t bytes_ = 0;

@@ -6,6 +6,8 @@
 #include "agents/demo/demo_repositories.hpp"
 #include "agents/demo/demo_trial.hpp"
 #include "agents/document/agent_files.hpp"
+#include "agents/document/effective_config.hpp"
+#include "agents/document/key_sources.hpp"
 #include "agents/runtime.hpp"
 #include "runtime/base/file.hpp"
 #include "runtime/base/text.hpp"
@@ -29,6 +31,7 @@ namespace fs = std::filesystem;
 
 constexpr std::uint64_t kSeedsByClock = 1'000'000;
 constexpr int kFoldersOfASeedMax = 1'000;
+constexpr const char* kAgent = "demo";
 
 // Runs a coroutine to its end; nothing else lives on the loop.
 template <class T>
@@ -53,23 +56,46 @@ std::uint64_t seed_of(const DemoOptions& options) {
          kSeedsByClock;
 }
 
+// Not there, or an empty folder: links lead elsewhere, and a file is somebody's.
 bool is_free(const fs::path& path) {
   std::error_code error;
-  return !fs::exists(path, error) || fs::is_empty(path, error);
+  const fs::file_status status = fs::symlink_status(path, error);
+  if (!fs::exists(status)) return true;
+  return fs::is_directory(status) && fs::is_empty(path, error) && !error;
+}
+
+// The folder of all demos has a name that anybody can guess, in a place where anybody may write.
+Result<> check_own(const fs::path& folder) {
+  struct stat found{};
+  if (::lstat(folder.c_str(), &found) != 0)
+    return fail(system_error("look at " + folder.string(), errno));
+  const bool is_own = S_ISDIR(found.st_mode) && found.st_uid == ::geteuid() &&
+                      (found.st_mode & (S_IWGRP | S_IWOTH)) == 0;
+  if (is_own) return {};
+  return fail(ErrorCode::permission, folder.string() +
+                                         ": is not a folder that only you can write: remove it, or "
+                                         "name another place with --repo");
 }
 
 Result<fs::path> choose_folder(const DemoOptions& options, const std::string& name) {
+  std::error_code error;
   if (!options.folder.empty()) {
-    if (is_free(options.folder)) return fs::absolute(options.folder);
+    fs::path folder = fs::absolute(options.folder, error).lexically_normal();
+    if (!folder.has_filename()) folder = folder.parent_path();  // behind a slash
+    if (!error && is_free(folder)) return folder;
     return fail(ErrorCode::usage, "--repo " + options.folder.string() +
-                                      ": is not empty, and the demo makes its own repository: name "
-                                      "another folder, or let the model try yours with fathom run "
-                                      "--engine demo --repo " +
+                                      ": is no empty folder, and the demo makes its own "
+                                      "repository: name another one, or let the model try yours "
+                                      "with fathom run --engine demo --repo " +
                                       options.folder.string() + " 'make the tests pass'");
   }
-  const fs::path parent =
-      fs::temp_directory_path() / ("fathom-demo-" + std::to_string(::geteuid()));
+  const fs::path temporary = fs::temp_directory_path(error);
+  if (error)
+    return fail(ErrorCode::not_found,
+                "there is no temporary folder (TMPDIR): name a place with --repo");
+  const fs::path parent = temporary / ("fathom-demo-" + std::to_string(::geteuid()));
   TRY(create_private_dirs(parent));
+  TRY(check_own(parent));
   for (int i = 1; i <= kFoldersOfASeedMax; ++i)
     if (fs::path path = parent / (name + (i == 1 ? "" : "-" + std::to_string(i))); is_free(path))
       return path;
@@ -87,9 +113,8 @@ Result<std::vector<DemoRepository>> make(Runtime& runtime, DemoWish wish, const 
       wait_for(runtime, make_demo_repositories(runtime.surroundings().machine, std::move(wish)));
   std::error_code error;
   if (repositories) {
-    fs::remove(into, error);  // it may be there, and empty
     const fs::path from = is_one ? repositories->front().folder : fs::path(made);
-    fs::rename(from, into, error);
+    fs::rename(from, into, error);  // over an empty folder, if one is there
     if (error) repositories = fail(system_error("make " + into.string(), error.value()));
   }
   if (repositories)
@@ -99,43 +124,65 @@ Result<std::vector<DemoRepository>> make(Runtime& runtime, DemoWish wish, const 
   return repositories;
 }
 
-Result<ExitCode> show_one(const DemoOptions& options, const GetEnv& env, Terminal& terminal) {
+RuntimeOptions standing_of(const EffectiveConfig& config, const GetEnv& env) {
+  RuntimeOptions standing;
+  standing.env = env;
+  standing.resolve_engine = [&config](std::string_view name) -> Result<std::string> {
+    return TRY(resolve_engine(name, config)).to_string();
+  };
+  standing.keys = [&config, &env](const engine::EngineSpec& spec) {
+    return key_sources(spec, config.user, env);
+  };
+  return standing;
+}
+
+Result<ExitCode> show_one(const DemoOptions& options, const EffectiveConfig& config,
+                          const GetEnv& env, Terminal& terminal) {
   const std::uint64_t seed = seed_of(options);
   const fs::path folder = TRY(choose_folder(options, "seed-" + std::to_string(seed)));
   {
-    const auto runtime = TRY(Runtime::start({.env = env, .resolve_engine = {}, .keys = {}}));
+    const auto runtime = TRY(Runtime::start(standing_of(config, env)));
     TRY(make(*runtime, {options.set, seed, 1, {}}, folder));
   }
   if (!options.json) terminal.aside(demo_opening(seed, folder));
   RunOptions run;
   run.task = demo_task(folder);
   run.repository = folder;
-  run.agent = "demo";
+  run.agent = kAgent;
   run.engine = options.engine;
   run.json = options.json;
-  run.verbose = options.verbose;
+  run.verbose = true;  // to see what it reads and thinks is what a demo is for
   const ExitCode code = TRY(run_agent(run, env, terminal));
   if (!options.json) terminal.aside(demo_closing(seed, folder));
   return code;
 }
 
-Result<ExitCode> try_many(const DemoOptions& options, const GetEnv& env, Terminal& terminal) {
+Result<ExitCode> try_many(const DemoOptions& options, const EffectiveConfig& config,
+                          const GetEnv& env, Terminal& terminal) {
   const std::uint64_t seed = seed_of(options);
   const fs::path folder = TRY(choose_folder(options, "seeds-" + std::to_string(seed)));
-  const FoundAgent found = TRY(find_agent("demo", folder.parent_path(), env));
-  const auto runtime = TRY(Runtime::start({.env = env, .resolve_engine = {}, .keys = {}}));
+  const FoundAgent found = TRY(find_agent(kAgent, folder.parent_path(), env));
+  const RunSettings settings = TRY(settle(config, found));
+  const auto runtime = TRY(Runtime::start(standing_of(config, env)));
+  TRY(wait_for(*runtime, runtime->surroundings().open_engine(options.engine)));
   const auto repositories = TRY(make(*runtime, {options.set, seed, options.count, {}}, folder));
   DemoReport report{options.set, seed, folder, {}};
   Progress progress("repairing");
   for (const DemoRepository& repository : repositories) {
     SessionOptions session;
     session.agent = found.agent;
+    session.agent.budget = settings.budget;
     session.document = found.text;
     session.engine = options.engine;
     session.tools.repository = repository.folder;
-    DemoTrial trial = TRY(wait_for(*runtime, try_repair(runtime->surroundings(), std::move(session),
-                                                        demo_task(repository.folder))));
-    report.trials.push_back({repository, std::move(trial)});
+    auto trial = wait_for(*runtime, try_repair(runtime->surroundings(), std::move(session),
+                                               demo_task(repository.folder)));
+    if (!trial) {  // the others are as good as without it
+      terminal.note(repository.folder.string() + ": " + trial.error().message);
+      trial = DemoTrial{};
+      trial->why = "it was not tried to its end";
+    }
+    report.trials.push_back({repository, *std::move(trial)});
     progress.show(report.trials.size(), repositories.size(), "repositories");
   }
   terminal.out(options.json ? to_json(report) : to_text(report));
@@ -145,7 +192,10 @@ Result<ExitCode> try_many(const DemoOptions& options, const GetEnv& env, Termina
 }  // namespace
 
 Result<ExitCode> run_demo(const DemoOptions& options, const GetEnv& env, Terminal& terminal) {
-  return options.count == 1 ? show_one(options, env, terminal) : try_many(options, env, terminal);
+  const EffectiveConfig config = TRY(load_effective_config({options.engine, kAgent, ""}, env));
+  TRY(resolve_engine(options.engine, config));  // before anything is made
+  return options.count == 1 ? show_one(options, config, env, terminal)
+                            : try_many(options, config, env, terminal);
 }
 
 void add_demo_command(CLI::App& app, DemoOptions& options, const GetEnv& env,
@@ -169,7 +219,6 @@ void add_demo_command(CLI::App& app, DemoOptions& options, const GetEnv& env,
       ->capture_default_str();
   demo->add_flag("--json", options.json,
                  "Events as JSON lines; with --count one object with every repair");
-  demo->add_flag("-v,--verbose", options.verbose, "Show reasoning and more of each output");
   demo->footer(
       "The repository and the run's trace stay, to look at. With --count 1 the exit codes are\n"
       "those of fathom run: 0 repaired, 10 not repaired.\n"

@@ -27,7 +27,6 @@ struct DemoOptions {
   std::string set = "names";
   std::string engine = "demo";
   bool json = false;
-  bool verbose = false;
 };
 
 /// Exit codes: of one, those of `fathom run`; of many, 0 once all were tried.

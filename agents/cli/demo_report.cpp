@@ -45,6 +45,8 @@ struct Totals {
   Usage usage;
   Duration sampling{};
   std::uint64_t failed_calls = 0;
+  std::uint64_t fork_prompt = 0;
+  std::uint64_t fork_reused = 0;
   std::vector<double> took;  ///< seconds, the shortest first
 
   explicit Totals(const DemoReport& report) {
@@ -54,6 +56,8 @@ struct Totals {
       usage += trial.usage;
       sampling += trial.sampling;
       failed_calls += trial.failed_calls;
+      fork_prompt += trial.fork_prompt_tokens;
+      fork_reused += trial.fork_reused_tokens;
       took.push_back(seconds(trial.took));
     }
     std::ranges::sort(took);
@@ -61,11 +65,6 @@ struct Totals {
   [[nodiscard]] double tokens_per_second() const {
     const double span = seconds(sampling);
     return span > 0 ? static_cast<double>(usage.completion_tokens) / span : 0;
-  }
-  [[nodiscard]] double reused_share() const {
-    return usage.prompt_tokens == 0 ? 0
-                                    : static_cast<double>(usage.reused_tokens) /
-                                          static_cast<double>(usage.prompt_tokens);
   }
 };
 
@@ -105,7 +104,9 @@ std::string demo_opening(std::uint64_t seed, const std::filesystem::path& folder
   return "A Python repository with one wrong line, made from seed " + std::to_string(seed) + ": " +
          to_printable(folder.string()) +
          "\n"
-         "No model was trained on its names. The agent may change everything but its checks.\n\n";
+         "Its functions are named by words that the bundled model was not trained on. The agent "
+         "may "
+         "change\neverything but the checks.\n\n";
 }
 
 std::string demo_closing(std::uint64_t seed, const std::filesystem::path& folder) {
@@ -120,8 +121,8 @@ std::string demo_closing(std::uint64_t seed, const std::filesystem::path& folder
          " is this one again\n"
          "  fathom run --repo DIR --engine local:WEIGHTS 'make the tests pass'\n"
          "  fathom run --repo DIR --engine openai:http://127.0.0.1:8000/v1 'make the tests pass'\n"
-         "What was done is in " +
-         where + "; `fathom undo --repo " + where + "` takes it back.\n";
+         "The repository stays in " +
+         where + ", what was done in the run's trace (fathom session list).\n";
 }
 
 std::string to_text(const DemoReport& report) {
@@ -142,8 +143,12 @@ std::string to_text(const DemoReport& report) {
   out +=
       format("a repair takes %.2f s (median; at most %.2f s), %.0f tokens/s\n",
              totals.took[totals.took.size() / 2], totals.took.back(), totals.tokens_per_second());
-  out += format("%.0f %% of what was read was resident; %llu failed calls\n",
-                100 * totals.reused_share(), static_cast<unsigned long long>(totals.failed_calls));
+  out += format(
+      "%d %% of all prompts was resident, %d %% of the first one of a further attempt; "
+      "%llu failed calls\n",
+      percent(totals.usage.reused_tokens, totals.usage.prompt_tokens),
+      percent(totals.fork_reused, totals.fork_prompt),
+      static_cast<unsigned long long>(totals.failed_calls));
   return out + to_printable(report.folder.string()) + "\n";
 }
 
@@ -152,7 +157,8 @@ std::string to_json(const DemoReport& report) {
   ordered_json out = {{"set", report.set}, {"seed", report.seed}};
   out.update(to_json(totals.count));
   out["tokens_per_s"] = totals.tokens_per_second();
-  out["reused_share"] = totals.reused_share();
+  out["reused_share"] = share(totals.usage.reused_tokens, totals.usage.prompt_tokens);
+  out["fork_reused_share"] = share(totals.fork_reused, totals.fork_prompt);
   out["failed_calls"] = totals.failed_calls;
   if (!totals.took.empty()) {
     out["seconds_median"] = totals.took[totals.took.size() / 2];

@@ -25,6 +25,7 @@
 #include <csignal>
 #include <exception>
 #include <memory>
+#include <type_traits>
 #include <utility>
 
 namespace fathom::agents {
@@ -49,6 +50,7 @@ struct Run {
   Approvals approvals;
   std::unique_ptr<Session> session;
   bool is_refused = false;  ///< the agent's own check did not accept what was done
+  bool has_engine = true;   ///< false once one could not be opened
 };
 
 std::string blank_trimmed(std::string text) {
@@ -180,13 +182,25 @@ asio::awaitable<Result<TurnReport>> take_turn(Run& run) {
   co_return co_await std::move(going);
 }
 
+// Whatever is wrong with an engine, there is none: a missing key, a folder, a server.
+Session::Surroundings surroundings_of(Run& run) {
+  Session::Surroundings around = run.runtime.surroundings();
+  around.open_engine = [&run, open = std::move(around.open_engine)](
+                           std::string_view spec) -> asio::awaitable<Result<engine::Engine*>> {
+    auto opening = open(spec);
+    Result<engine::Engine*> engine = co_await std::move(opening);
+    if (!engine && engine.error().code != ErrorCode::usage) run.has_engine = false;
+    co_return engine;
+  };
+  return around;
+}
+
 asio::awaitable<Result<>> open_session(Run& run) {
   if (run.resume) {
-    auto opening =
-        Session::resume(run.runtime.surroundings(), run.resume->run, std::move(run.wanted));
+    auto opening = Session::resume(surroundings_of(run), run.resume->run, std::move(run.wanted));
     CO_TRY(run.session, co_await std::move(opening));
   } else {
-    auto opening = Session::start(run.runtime.surroundings(), std::move(run.wanted));
+    auto opening = Session::start(surroundings_of(run), std::move(run.wanted));
     CO_TRY(run.session, co_await std::move(opening));
   }
   for (const std::string& note : run.session->notes()) run.output.note(note);
@@ -197,6 +211,7 @@ asio::awaitable<Result<>> open_session(Run& run) {
 struct Turned {
   std::optional<Result<TurnReport>> report;
   std::exception_ptr unwinding;
+  std::exception_ptr bug;  ///< what nobody foresaw: said when nothing of the run is left
 
   [[nodiscard]] ExitCode exit(bool is_refused) const {
     if (unwinding) return ExitCode::interrupted;
@@ -236,6 +251,8 @@ asio::awaitable<Result<ExitCode>> run_session(Run& run) {
     }
   } catch (const boost::system::system_error&) {
     turned.unwinding = std::current_exception();
+  } catch (const std::exception&) {
+    turned.unwinding = turned.bug = std::current_exception();
   }
   // Whatever happened, nothing of the run stays behind.
   co_await asio::this_coro::throw_if_cancelled(false);
@@ -247,6 +264,7 @@ asio::awaitable<Result<ExitCode>> run_session(Run& run) {
   run.output.finish();
   co_await showing.join();
   const bool has_report = turned.report && *turned.report;
+  if (turned.bug) std::rethrow_exception(turned.bug);
   co_await run.output.end(*run.session, has_report ? &**turned.report : nullptr,
                           run.transaction ? &*run.transaction : nullptr);
   co_return exit;
@@ -315,6 +333,19 @@ Result<std::string> read_task(const RunOptions& options) {
 
 namespace {
 
+// What is asked for a run that goes on is bounded as it is for a new one.
+void cap(Budget& budget, const BudgetCaps& caps) {
+  const auto bound = [](auto& wanted, const auto& limit) {
+    if (wanted && limit)
+      wanted = std::min<std::remove_cvref_t<decltype(*wanted)>>(*wanted, limit->value);
+  };
+  bound(budget.steps, caps.steps);
+  bound(budget.tokens, caps.tokens);
+  bound(budget.usd, caps.usd);
+  bound(budget.wall, caps.wall);
+  bound(budget.tool_cpu, caps.tool_cpu);
+}
+
 Result<SessionOptions> session_for(const RunOptions& options, const EffectiveConfig& config,
                                    const GetEnv& env) {
   SessionOptions session;
@@ -323,6 +354,7 @@ Result<SessionOptions> session_for(const RunOptions& options, const EffectiveCon
   else
     session = TRY(new_session(options, config, env));
   session.budget = TRY(parse_budget(options.budget));
+  if (options.resume) cap(session.budget, config.user.budget);
   const auto& bodies = config.user.trace_bodies;
   session.keeps_bodies = options.trace_bodies || (bodies && bodies->value);
   if (options.yes) session.tools.start_mcp_if = policies::Verdict::ask;
@@ -412,7 +444,7 @@ Result<ExitCode> run_agent(const RunOptions& options, const GetEnv& env, Termina
                      }));
   runtime->io().run();
   run.session.reset();
-  if (result && !*result && is_missing(result->error().code)) {
+  if (result && !*result && (!run.has_engine || is_missing(result->error().code))) {
     terminal.note(result->error().message);
     return ExitCode::infrastructure;
   }

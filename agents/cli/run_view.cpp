@@ -69,6 +69,7 @@ std::string RunView::on(std::string_view type, std::string_view data_json, Insta
       Handler{"compaction.finished", &RunView::compacted},
       Handler{"compaction.failed", &RunView::not_compacted},
       Handler{"agent.escalated", &RunView::escalated},
+      Handler{"agent.attempt", &RunView::attempted},
       Handler{"turn.finished", &RunView::ended},
       Handler{"tool.requested", &RunView::requested},
       Handler{"tool.decided", &RunView::decided},
@@ -370,6 +371,7 @@ std::string RunView::compacting(const EventData& data, Instant now) {
 
 std::string RunView::compacted(const EventData& data, Instant /*now*/) {
   phase_ = Phase::idle;
+  if (std::exchange(forgets_, false)) return "";  // an attempt, which was said already
   std::string text = "the transcript was made shorter";
   const std::size_t count = data.objects("messages", kNoteBytesMax).size();
   if (count > 0) text += ": " + counted(count, "message") + " stand for what was said";
@@ -389,6 +391,22 @@ std::string RunView::escalated(const EventData& data, Instant /*now*/) {
                 "the model " + brief(data.text("to")) + " could not take over" + why + ": " +
                     brief(data.text("failed")));
   return note(Colour::cyan, Mark::steered, brief(data.text("to")) + " takes over" + why);
+}
+
+std::string RunView::attempted(const EventData& data, Instant /*now*/) {
+  forgets_ = data.flag("again").value_or(false);
+  const std::uint64_t of = data.count("of").value_or(1);
+  if (of < 2) return "";
+  const std::string which =
+      "attempt " + grouped(data.count("n").value_or(0)) + " of " + grouped(of);
+  if (data.flag("accepted").value_or(false))
+    return note(Colour::green, Mark::done, which + ": the check passes");
+  const bool passes = data.flag("passed").value_or(false);
+  return note(Colour::yellow, Mark::failed,
+              which + ": the check " +
+                  (passes ? "passes, as it did before"
+                          : "ended with " + brief(data.text("ending")) +
+                                ", what was changed is taken back"));
 }
 
 std::string RunView::ended(const EventData& /*data*/, Instant now) {

@@ -80,6 +80,7 @@ class RunView {
   std::string compacted(const EventData& data, Instant now);
   std::string not_compacted(const EventData& data, Instant now);
   std::string escalated(const EventData& data, Instant now);
+  std::string attempted(const EventData& data, Instant now);
   std::string ended(const EventData& data, Instant now);
   std::string requested(const EventData& data, Instant now);
   std::string decided(const EventData& data, Instant now);
@@ -113,6 +114,7 @@ class RunView {
   Instant retry_at_{};
   Instant last_log_{};  ///< of a line on a long prefill
   bool has_printed_ = false;
+  bool forgets_ = false;  ///< an attempt: the transcript as it was comes next
   bool in_line_ = false;  ///< words have left the cursor inside a line
 };
 

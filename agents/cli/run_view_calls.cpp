@@ -20,6 +20,7 @@ constexpr std::size_t kDenialsShownMax = 3;
 constexpr std::size_t kLinesOfSuccess = 3;
 constexpr std::size_t kLinesOfFailure = 5;
 constexpr std::size_t kLinesOfDigest = 2;  // behind its first one, which is in the outcome's line
+constexpr std::size_t kLinesOfReplacement = 6;  // on either side
 constexpr std::size_t kLinesVerbose = 40;
 constexpr std::size_t kOutcomeIndent = 2;
 constexpr std::size_t kBodyIndent = 4;
@@ -95,6 +96,20 @@ std::string took_text(const EventData& data) {
   return time_of(std::chrono::microseconds(*us));
 }
 
+// The lines of a replacement's one side, as a diff has them.
+std::string replacement(std::string_view text, char sign, Colour colour, std::size_t lines_max,
+                        const ViewStyle& style) {
+  const std::vector<std::string_view> lines = lines_of(text);
+  std::string out;
+  for (std::size_t i = 0; i < std::min(lines.size(), lines_max); ++i)
+    out += style.line(colour, kBodyIndent, std::string(1, sign) + " " + shown(lines[i]));
+  if (lines.size() > lines_max)
+    out += style.line(colour, kBodyIndent,
+                      std::string(1, sign) + " " + std::string(style.mark(Mark::more)) + " " +
+                          grouped(lines.size() - lines_max) + " more lines");
+  return out;
+}
+
 void join(std::string& to, std::string_view part, std::string_view separator) {
   if (part.empty()) return;
   if (!to.empty()) to += separator;
@@ -152,7 +167,11 @@ std::string CallsView::on_requested(const EventData& data, Instant now, const Vi
   const std::size_t indent = columns_of(mark) + 1 + columns_of(tool) + 2;
   if (const std::string title = style.fitted(title_text(call, style), indent); !title.empty())
     line += "  " + title;
-  return line + "\n";
+  line += "\n";
+  const std::size_t shown_max = detail_ == Detail::verbose ? kLinesVerbose : kLinesOfReplacement;
+  line += replacement(call.title.removed, '-', Colour::red, shown_max, style);
+  line += replacement(call.title.added, '+', Colour::green, shown_max, style);
+  return line;
 }
 
 void CallsView::on_decided(const EventData& data) {

@@ -105,6 +105,10 @@ CallTitle title_of(std::string_view tool, std::string_view arguments) {
       title.whole = clip_prefix(command, kWholeBytesMax);
     title.is_cut = lines_of(title.whole).size() > 1;
   }
+  if (data && tool == "str_replace_editor" && data->text("command") == "str_replace") {
+    title.removed = clip_prefix(data->text("old_str"), kWholeBytesMax);
+    title.added = clip_prefix(data->text("new_str"), kWholeBytesMax);
+  }
   if (title.line.size() > kTitleBytesMax) {
     title.line = clip_prefix(title.line, kTitleBytesMax);
     title.is_cut = true;

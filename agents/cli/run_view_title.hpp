@@ -11,6 +11,8 @@ struct CallTitle {
   std::string line;     ///< without a line end
   bool is_cut = false;  ///< there is more to the call than the line says, of what it would say
   std::string whole;    ///< of a command all its lines, else the line
+  std::string removed;  ///< of a replacement: the text that goes, and what comes in its place
+  std::string added;
 };
 
 /// The part of a call's arguments that tells it from others: of bash the command's first line, of

@@ -152,12 +152,14 @@ asio::awaitable<Result<std::vector<DemoRepository>>> make_demo_repositories(
 std::string demo_task(const fs::path& repository) {
   std::vector<std::string> modules;
   std::error_code error;
-  for (const char* below : {".", "src", "lib"})
-    for (const auto& file : fs::directory_iterator(repository / below, error)) {
-      const std::string path = file.path().lexically_relative(repository).lexically_normal();
+  for (const char* below : {".", "src", "lib"}) {
+    fs::directory_iterator file(repository / below, error);
+    for (; !error && file != fs::directory_iterator(); file.increment(error)) {
+      const std::string path = file->path().lexically_relative(repository).lexically_normal();
       const bool is_module = path.ends_with(".py") && path != "test.py" && path != "check.py";
       if (is_module && modules.size() < kModulesNamedMax) modules.push_back(path);
     }
+  }
   std::ranges::sort(modules);
   std::string task = kTask;
   for (const std::string& path : modules) task += "\n" + path;

@@ -19,7 +19,8 @@ class Watcher {
   Watcher(Clock& clock, DemoTrial& trial) : clock_(clock), trial_(trial) {}
 
   void hear(const trace::EventDraft& event) {
-    if (event.type == "model.request") asked_ = clock_.now();
+    if (event.type == "compaction.finished") is_fork_ = true;
+    if (event.type == "model.request") hear_request(event.data);
     if (event.type == "model.message") trial_.sampling += clock_.now() - asked_;
     if (event.type != "tool.requested" && event.type != "tool.finished") return;
     const json said = json::parse(event.data, nullptr, false);
@@ -33,8 +34,18 @@ class Watcher {
   }
 
  private:
+  void hear_request(const std::string& data) {
+    asked_ = clock_.now();
+    if (!std::exchange(is_fork_, false)) return;
+    const json said = json::parse(data, nullptr, false);
+    if (!said.is_object()) return;
+    trial_.fork_prompt_tokens += said.value("prompt_tokens", std::uint64_t{0});
+    trial_.fork_reused_tokens += said.value("reused_tokens", std::uint64_t{0});
+  }
+
   Clock& clock_;
   DemoTrial& trial_;
+  bool is_fork_ = false;
   Instant asked_{};
   std::map<std::string, std::string> names_;
 };

@@ -20,6 +20,9 @@ struct DemoTrial {
   Duration took{};                 ///< from the start of the session to its end
   Duration sampling{};             ///< of it, waiting for the model
   Usage usage{};
+  /// Of the first requests of all attempts but the first: what a fork shares is not read again.
+  std::uint64_t fork_prompt_tokens = 0;
+  std::uint64_t fork_reused_tokens = 0;
   std::string why;  ///< one line where it was not fixed
   RunId run;
 };

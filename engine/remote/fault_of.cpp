@@ -201,6 +201,15 @@ Fault fault_of(const BadAnswer& answer, const Endpoint& endpoint, WallTime now) 
   return fault;
 }
 
+namespace {
+
+// Nobody listens there, or there is no there: it was never started, or the name is wrong.
+bool is_unreachable(std::string_view message) {
+  return message.contains("connection refused") || message.contains("no route to it");
+}
+
+}  // namespace
+
 Fault fault_of(const Error& error, const net::Origin& origin) {
   std::string message = error.message;
   const std::string peer = origin.host_port() + ": ";
@@ -211,7 +220,15 @@ Fault fault_of(const Error& error, const net::Origin& origin) {
       // On this machine nobody is on the way who could lose a packet: no server runs there.
       if (net::is_loopback(origin.host) && message.contains("connection refused"))
         return {FaultClass::refused, std::move(message), {}};
-      return {FaultClass::transport, std::move(message), {}};
+      return {.kind = FaultClass::transport,
+              .message = message,
+              .retry_after = {},
+              .is_unreachable = is_unreachable(message)};
+    case ErrorCode::not_found:  // the host's name
+      return {.kind = FaultClass::transport,
+              .message = std::move(message),
+              .retry_after = {},
+              .is_unreachable = true};
     case ErrorCode::tls:
       if (message.contains("certificate") || message.contains("does not speak TLS"))
         return {FaultClass::refused, std::move(message), {}};
@@ -224,7 +241,6 @@ Fault fault_of(const Error& error, const net::Origin& origin) {
     case ErrorCode::usage:
     case ErrorCode::unsupported:
       return {FaultClass::refused, std::move(message), {}};
-    case ErrorCode::not_found:  // the host's name
     case ErrorCode::timeout:
     case ErrorCode::io:
     case ErrorCode::in_use:

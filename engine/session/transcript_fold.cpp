@@ -8,6 +8,7 @@ namespace fathom::engine {
 
 void TranscriptFold::add(const SessionEvent& event) {
   if (const auto* said = std::get_if<UserSaid>(&event)) {
+    if (said->repeated) return;
     Message message;
     message.role = Role::user;
     message.text = said->text;

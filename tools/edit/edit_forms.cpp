@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
+#include <unordered_map>
+#include <utility>
 
 namespace fathom::tools {
 namespace {
@@ -21,7 +23,7 @@ std::string form(ordered_json properties) {
                                {"properties", std::move(properties)},
                                {"required", std::move(required)},
                                {"additionalProperties", false}};
-  return schema.dump();
+  return schema.dump(-1, ' ', false, ordered_json::error_handler_t::replace);
 }
 
 bool occurs_once(std::string_view text, std::string_view line, std::size_t at) {
@@ -30,17 +32,31 @@ bool occurs_once(std::string_view text, std::string_view line, std::size_t at) {
 
 }  // namespace
 
+bool is_form_path(std::string_view path) {
+  return path.size() <= kFormPathBytesMax && !path.contains(kMarker) &&
+         find_invalid_utf8(path) == std::string_view::npos &&
+         std::ranges::none_of(path, [](char c) { return static_cast<unsigned char>(c) < ' '; });
+}
+
 std::vector<std::string_view> unique_lines(std::string_view text) {
   std::vector<std::string_view> out;
+  if (text.size() > kFormFileBytesMax) return out;
+  std::unordered_map<std::string_view, int> counts;
+  std::vector<std::pair<std::string_view, std::size_t>> lines;
   for (std::size_t at = 0; at < text.size();) {
     const std::size_t end = std::min(text.find('\n', at), text.size());
     std::string_view line = text.substr(at, end - at);
     if (line.ends_with('\r')) line.remove_suffix(1);
-    const bool fits = line.find_first_not_of(kBlanks) != std::string_view::npos &&
+    ++counts[line];
+    lines.emplace_back(line, at);
+    at = end + 1;
+  }
+  for (const auto& [line, at] : lines) {
+    const bool fits = counts[line] == 1 &&
+                      line.find_first_not_of(kBlanks) != std::string_view::npos &&
                       line.size() <= kFormLineBytesMax && !line.contains(kMarker) &&
                       find_invalid_utf8(line) == std::string_view::npos;
     if (fits && occurs_once(text, line, at)) out.push_back(line);
-    at = end + 1;
   }
   return out;
 }

@@ -11,10 +11,12 @@
 
 namespace fathom::tools {
 
-inline constexpr std::size_t kEditFormsMax = 64;         // the view, then a file each
-inline constexpr std::size_t kFormFilesMax = 512;        // that may be viewed
-inline constexpr std::size_t kFormLinesMax = 4'000;      // of all files together
-inline constexpr std::size_t kFormLineBytesMax = 1'000;  // longer lines are left out
+inline constexpr std::size_t kEditFormsMax = 64;              // the view, then a file each
+inline constexpr std::size_t kFormFilesMax = 512;             // that may be viewed
+inline constexpr std::size_t kFormLinesMax = 4'000;           // of all files together
+inline constexpr std::size_t kFormLineBytesMax = 1'000;       // longer lines are left out
+inline constexpr std::size_t kFormFileBytesMax = 64UL << 10;  // of a larger one none is named
+inline constexpr std::size_t kFormPathBytesMax = 512;
 
 struct KnownFile {
   std::string path;       ///< as a call names it
@@ -26,6 +28,9 @@ struct KnownFile {
 /// one file each; a file without a line that can be named has none. Files and lines beyond the
 /// bounds are left out, the first ones kept; empty without files.
 [[nodiscard]] std::vector<std::string> edit_forms(std::span<const KnownFile> files);
+
+/// Whether a call can name it: UTF-8, one line, and not too long.
+[[nodiscard]] bool is_form_path(std::string_view path);
 
 /// The lines of `text`, without their ends, that occur in it once, also inside other lines. Blank
 /// ones and those that no argument can hold are not among them.

@@ -156,11 +156,12 @@ std::vector<std::string> EditorTool::forms(const MayDo& may) const {
   std::vector<KnownFile> known;
   std::deque<std::string> texts;  // of which `known` has views
   for (const std::string& path : files_below(files_, *root, kFormFilesMax)) {
+    if (!is_form_path(path)) continue;
     const auto place = files_.resolve(path);
     if (!place || !may(policies::request::ReadPath{place->path})) continue;
     KnownFile file{path, {}, false};
     if (memory_.seen(place->path) != nullptr && may(policies::request::WritePath{place->path})) {
-      auto read = files_.read(*place, kSeenFileBytesMax);
+      auto read = files_.read(*place, kFormFileBytesMax);
       if (read) file = {path, texts.emplace_back(std::move(read->bytes)), true};
     }
     known.push_back(std::move(file));

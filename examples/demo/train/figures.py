@@ -9,7 +9,8 @@ import json
 import os
 import sys
 
-KEPT = ("seed", "repositories", "first", "fixed", "tokens_per_s", "reused_share", "failed_calls",
+KEPT = ("seed", "repositories", "first", "fixed", "tokens_per_s", "reused_share", "fork_reused_share",
+        "failed_calls",
         "seconds_median", "seconds_max", "classes")
 
 

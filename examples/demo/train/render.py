@@ -1,6 +1,6 @@
 """What Fathom's tools answer in a generated repository, byte for byte, without running them.
 
-tests/demo/render_test.py holds this file to the real program.
+tests/demo/chats_test.py holds this file to the real program.
 """
 
 CONTEXT_LINES = 4  # around an edit
