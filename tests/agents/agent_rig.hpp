@@ -26,6 +26,7 @@ class FunctionTool final : public tools::Tool {
     std::string text;
     Duration takes{};
     std::optional<Error> error;
+    std::vector<std::string> changed{};
   };
   using Body = std::function<Answer(const std::string& argument)>;
 
@@ -50,7 +51,9 @@ class FunctionTool final : public tools::Tool {
     const Answer answer = body_(call.arguments.text("text").value_or(""));
     if (answer.takes.count() != 0) co_await clock_.sleep_for(answer.takes);
     if (answer.error) co_return fail(*answer.error);
-    co_return tools::ToolOutput::of(answer.text);
+    tools::ToolOutput output = tools::ToolOutput::of(answer.text);
+    output.changed = answer.changed;
+    co_return output;
   }
 
  private:
@@ -129,9 +132,9 @@ struct AgentRig {
 
   /// Another driver for the same session.
   void make_driver(agents::TurnLimits limits = {}) {
-    agents::TurnDriver::Services driving{clock, log,        *model,  *dispatcher, ledger,
-                                         guard, control,    compact, workspace,   {},
-                                         {},    find_fault, guide,   check_edit,  escalate};
+    agents::TurnDriver::Services driving{
+        clock,     log, *model, *dispatcher, ledger, guard,   control,    compact,
+        workspace, {},  {},     find_fault,  guide,  is_idle, check_edit, escalate};
     driver.emplace(std::move(driving), limits);
   }
 
@@ -189,6 +192,7 @@ struct AgentRig {
   std::function<std::optional<std::string>()> workspace;
   std::function<std::optional<std::string>(std::string_view)> find_fault;
   std::function<asio::awaitable<Result<>>(engine::RequestLimits&)> guide;
+  std::function<bool(const ToolCall&)> is_idle;
   std::function<asio::awaitable<Result<std::optional<bool>>>()> check_edit;
   std::function<asio::awaitable<Result<bool>>(std::string_view)> escalate;
   std::size_t appends_left = SIZE_MAX;

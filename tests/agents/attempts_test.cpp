@@ -37,6 +37,7 @@ struct Bench {
                                  {},
                                  {},
                                  {},
+                                 {},
                                  {}},
             {}};
   }
@@ -55,7 +56,7 @@ struct Bench {
   Attempts make(std::uint64_t of) { return {services(), of}; }
 
   Attempts::Services services() {
-    Attempts::Services services{rig.log, {}, {}, {}, {}, {}, {}};
+    Attempts::Services services{rig.log, {}, {}, {}, {}, {}, {}, {}};
     services.mark = [this]() -> asio::awaitable<Result<std::string>> {
       did.emplace_back("mark");
       co_return "S1";
@@ -229,7 +230,7 @@ TEST_CASE("where the check passes already, an agent that works until it does has
 
 TEST_CASE("a check that cannot tell anything ends it before the first attempt", "[agents]") {
   for (const CheckEnd& end : {CheckEnd{false, 127, "exit code 127", "python3: not found"},
-                              CheckEnd{false, {}, "stopped: deadline of 2000 ms", ""}})
+                              CheckEnd{false, 126, "exit code 126", ""}})
     with_bench([&](Bench& bench) -> asio::awaitable<void> {
       bench.checks = {end};
       const auto report = co_await bench.run(3);
@@ -239,6 +240,62 @@ TEST_CASE("a check that cannot tell anything ends it before the first attempt", 
             std::string::npos);
       CHECK(bench.did == Did{"mark", "check"});
     });
+}
+
+TEST_CASE("a check that crashes or hangs is one that fails, and can be repaired", "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.checks = {CheckEnd{false, {}, "stopped: deadline of 2000 ms", ""}, exits(0)};
+    bench.rig.script().say("Done.");
+    const auto report = co_await bench.run(3);
+    REQUIRE(report);
+    CHECK(report->verdict == AttemptVerdict::accepted);
+  });
+}
+
+TEST_CASE("the task is in the journal before the first check, and is gone on with", "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.checks = {std::nullopt, exits(1), exits(0)};  // interrupted, then run again
+    co_await bench.rig.open();
+    const auto stopped = co_await bench.run(3);
+    REQUIRE(stopped);
+    CHECK(stopped->turn.end == TurnEnd::cancelled);
+    CHECK(bench.rig.log.state().attempts()->open);
+    CHECK(bench.rig.log.state().attempts()->task == "fix it");
+    bench.rig.script().say("Done.");
+    Attempts again = bench.make(3);
+    auto resuming = again.resume();
+    const auto report = co_await std::move(resuming);
+    REQUIRE(report);
+    CHECK(report->verdict == AttemptVerdict::accepted);
+    CHECK(bench.rig.messages()[0].text == "fix it");
+  });
+}
+
+TEST_CASE("nothing is kept of a change that a compaction has told of", "[agents]") {
+  with_bench([](Bench& bench) -> asio::awaitable<void> {
+    bench.rig.snapshot = [](const ToolCall&) -> asio::awaitable<Result<std::string>> {
+      co_return "S3";
+    };
+    bench.rig.engine.change_info().context_tokens = 1000;
+    bench.rig.compact = [&]() -> asio::awaitable<Result<bool>> {
+      engine::Compacted compacted;
+      compacted.transcript.epoch = bench.rig.log.state().transcript().epoch + 1;
+      compacted.transcript.messages = {{Role::user, "I changed x", "", {}, {}}};
+      auto writing = bench.rig.log.add(std::move(compacted));
+      CO_TRY_VOID(co_await std::move(writing));
+      co_return true;
+    };
+    bench.checks = {exits(1), exits(1), exits(0)};
+    auto& script = bench.rig.script();
+    script.call({call("change", std::string(4000, 'x'))});
+    script.call({call("change", "more")});
+    script.say("So.");
+    script.say("Done.");
+    const auto report = co_await bench.run(3);
+    REQUIRE(report);
+    CHECK(bench.rig.messages().size() == 2);
+    CHECK(bench.rig.messages()[0].text == "fix it");
+  });
 }
 
 TEST_CASE("attempts leave what was said before them", "[agents]") {

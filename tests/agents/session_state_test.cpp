@@ -45,6 +45,14 @@ TEST_CASE("a run is at work between its start and its end, each time", "[agents]
   CHECK(fold.state.worked() == 41s);
 }
 
+TEST_CASE("the time that a person takes to answer is no work", "[agents]") {
+  Fold fold;
+  fold.add("run.started", 0s);
+  fold.add("approval.answered", 30'000s);
+  fold.add("file.changed", 30'004s);
+  CHECK(fold.state.worked() == 4s);
+}
+
 TEST_CASE("a fork has not worked yet", "[agents]") {
   Fold fold;
   fold.add("run.started", 0s);

@@ -253,6 +253,54 @@ TEST_CASE("a stronger model takes over where the first goes in circles", "[agent
   });
 }
 
+TEST_CASE("an edit that does not pass the check ends the turn", "[agents]") {
+  with_rig([](AgentRig& rig, Simulator&) -> asio::awaitable<void> {
+    rig.add_tool("edit", tools::Effect::write, [](const std::string& text) {
+      return FunctionTool::Answer{"edited", {}, {}, {text}};
+    });
+    int checks = 0;
+    rig.check_edit = [&]() -> asio::awaitable<Result<std::optional<bool>>> {
+      co_return ++checks == 1;
+    };
+    rig.script().call({call("edit", "a")});
+    rig.script().call({call("look", "a")});
+    rig.script().call({call("edit", "b")});
+    co_await rig.open();
+    const TurnReport report = co_await rig.run("go");
+    CHECK(report.end == TurnEnd::rejected);
+    CHECK(report.why == "the edit did not pass the check");
+    CHECK(report.steps == 3);
+    CHECK(checks == 2);
+  });
+}
+
+TEST_CASE("a call that can do nothing is not run and ends the turn", "[agents]") {
+  with_rig([](AgentRig& rig, Simulator&) -> asio::awaitable<void> {
+    rig.is_idle = [](const ToolCall& one) { return one.arguments.contains("same"); };
+    rig.script().call({call("look", "same")});
+    co_await rig.open();
+    const TurnReport report = co_await rig.run("go");
+    CHECK(report.end == TurnEnd::rejected);
+    CHECK(std::ranges::count(rig.disk.types(), "tool.requested") == 0);
+  });
+}
+
+TEST_CASE("what an answer may be is asked before each that may call", "[agents]") {
+  with_rig([](AgentRig& rig, Simulator&) -> asio::awaitable<void> {
+    int asked = 0;
+    rig.guide = [&](engine::RequestLimits& limits) -> asio::awaitable<Result<>> {
+      ++asked;
+      limits.must_call = true;
+      co_return Result<>{};
+    };
+    rig.script().call({call("look", "a")});
+    rig.script().say("Done.");
+    co_await rig.open();
+    CHECK((co_await rig.run("go")).end == TurnEnd::answered);
+    CHECK(asked == 2);
+  });
+}
+
 TEST_CASE("a budget that is spent ends the turn after a summary", "[agents]") {
   Budget budget;
   budget.tokens = 1000;

@@ -11,6 +11,7 @@ import sys
 
 import torch
 
+import batches
 import checkpoint
 import model
 
@@ -67,16 +68,40 @@ def write(built, tokenizer, folder):
     return sum(tensor.numel() * tensor.element_size() for tensor in tensors.values())
 
 
+PROBE_TOKENS, PROBE_AT, PROBE_TOP = 320, (63, 191, 319), 8
+
+
+@torch.no_grad()
+def probe(folder, ids):
+    """What the weights in the folder say of a text, by this file's torch: the likeliest tokens and
+    their logits at some positions. The engine's own test compares (demo_model_test.cpp)."""
+    built = model.Model(model.Config.load(folder)).eval()
+    model.load_official(built, checkpoint.read(folder))
+    model.Linear.products = torch.float32
+    vectors, _ = built(torch.tensor([ids]), False)
+    logits = built.logits(vectors[0])
+    rows = []
+    for position in PROBE_AT:
+        values, tokens = logits[position].topk(PROBE_TOP)
+        rows.append({"position": position, "tokens": tokens.tolist(),
+                     "logits": [round(value, 5) for value in values.tolist()]})
+    return {"ids": ids, "rows": rows}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--checkpoint", required=True, help="what train.py wrote")
-    parser.add_argument("--tokenizer", required=True, help="the folder of tokenizer.json")
+    parser.add_argument("--tokenizer", required=True, help="the folder of tokenizer.json and shards")
     parser.add_argument("--out", required=True)
     options = parser.parse_args()
     saved = torch.load(options.checkpoint, map_location="cpu")
     built = model.Model(model.Config(**saved["config"]))
     built.load_state_dict(saved["model"])
     size = write(built, options.tokenizer, options.out)
+    shard = batches.Shard(options.tokenizer, "names")
+    with open(os.path.join(options.out, "probe.json"), "w", encoding="utf-8") as file:
+        json.dump(probe(options.out, [int(token) for token in shard.ids[:PROBE_TOKENS]]), file)
+        file.write("\n")
     sys.stdout.write("%s: %.1f MB\n" % (options.out, size / 1e6))
     if size > BYTES_MAX:
         sys.exit("the weights are larger than %d bytes" % BYTES_MAX)

@@ -238,7 +238,7 @@ TEST_CASE("a command gives the key, and one that fails ends the run before anyth
   };
   command("sh, -c, 'echo locked >&2; exit 2'");
   const ProgramResult locked = desk.run(stub.engine());
-  CHECK(locked.exit_code == 74);
+  CHECK(locked.exit_code == 12);
   CHECK(has(locked.err, "key command: sh: ended with exit code 2: locked"));
   CHECK(stub.asked().empty());
   command("cat, " + file);
@@ -252,7 +252,7 @@ TEST_CASE("a key file that others can read is refused and not sent", "[agents][e
   const StubModel stub(Wire::openai, fix(Wire::openai));
   std::filesystem::permissions(give_key(desk, stub), std::filesystem::perms(0644));
   const ProgramResult refused = desk.run(stub.engine());
-  CHECK(refused.exit_code == 77);
+  CHECK(refused.exit_code == 12);
   CHECK(has(refused.err, "others can reach it: chmod 600 "));
   CHECK(stub.asked().empty());
 }

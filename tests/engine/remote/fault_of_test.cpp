@@ -151,6 +151,11 @@ TEST_CASE("trouble on the way has its class, and names the peer once", "[engine]
   CHECK(fault_of(Error{ErrorCode::network, "reading: reset"}, here).kind == FaultClass::transport);
   CHECK(fault_of(Error{ErrorCode::not_found, "no such host"}, there).kind == FaultClass::transport);
   CHECK(fault_of(Error{ErrorCode::timeout, "timed out"}, there).kind == FaultClass::transport);
+  // Nobody waits long for what was never there.
+  CHECK(fault_of(Error{ErrorCode::network, no_server}, there).is_unreachable);
+  CHECK(fault_of(Error{ErrorCode::not_found, "no such host"}, there).is_unreachable);
+  CHECK(fault_of(Error{ErrorCode::network, "connecting: no route to it"}, there).is_unreachable);
+  CHECK_FALSE(fault_of(Error{ErrorCode::network, "reading: reset"}, there).is_unreachable);
   CHECK(fault_of(Error{ErrorCode::tls, "the server's certificate is not trusted"}, there).kind ==
         FaultClass::refused);
   CHECK(fault_of(Error{ErrorCode::tls, "TLS handshake: eof"}, there).kind == FaultClass::transport);

@@ -46,6 +46,15 @@ TEST_CASE("events fold to the transcript, results in the order of their calls", 
   CHECK(fold.transcript().epoch == 0);
 }
 
+TEST_CASE("what is said again is in the transcript already", "[session]") {
+  TranscriptFold fold;
+  UserSaid again = said(UserSaid::How::turn, "do it");
+  fold.add(again);
+  again.repeated = true;
+  fold.add(again);
+  CHECK(fold.transcript().messages.size() == 1);
+}
+
 TEST_CASE("a compaction replaces the transcript", "[session]") {
   TranscriptFold fold;
   fold.add(said(UserSaid::How::turn, "do it"));

@@ -20,6 +20,14 @@ TEST_CASE("lines that occur once, also inside other lines", "[edit]") {
   CHECK(unique_lines("").empty());
 }
 
+TEST_CASE("what no call can name is not offered", "[edit]") {
+  CHECK(is_form_path("src/a b.py"));
+  for (const std::string path : {"\xff\xfe.txt", "a\nb", "a｜DSML｜b"})
+    CHECK_FALSE(is_form_path(path));
+  CHECK_FALSE(is_form_path(std::string(kFormPathBytesMax + 1, 'x')));
+  CHECK(unique_lines(std::string(kFormFileBytesMax, 'x') + "\nshort\n").empty());
+}
+
 TEST_CASE("every line that a form offers can be replaced", "[edit]") {
   std::mt19937 random(7);
   constexpr std::string_view kLetters = "ab \n\n\r";
