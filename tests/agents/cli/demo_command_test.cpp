@@ -41,7 +41,7 @@ TEST_CASE("the demo makes a broken repository and says truly whether it was repa
 
   const ProgramResult taken = desk.program({"demo", "--seed", "3", "--repo", folder});
   CHECK(taken.exit_code == 64);
-  CHECK(has(taken.err, "is not empty"));
+  CHECK(has(taken.err, "is no empty folder"));
 }
 
 TEST_CASE("the demo counts what it repairs", "[agents][e2e][sandbox]") {
