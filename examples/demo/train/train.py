@@ -22,6 +22,7 @@ import torch.multiprocessing
 from torch.nn import functional
 
 import batches
+import checkpoint
 import model
 import optim
 
@@ -33,7 +34,7 @@ SHORT_SHARE = 0.22  # of what is left after copying
 WARM_UP_STEPS, DECAY_SHARE, RATE_LAST = 50, 0.35, 0.02
 # The block for the token after the next costs a sixth of a step and only speeds up sampling: it is
 # trained behind this share of the run, on what the layers before it have become.
-NEXT_FROM = 0.55
+NEXT_FROM = 0.85
 NEXT_WEIGHT = 0.1
 BALANCE_RATE = 0.002
 LONGEST = 1536
@@ -113,6 +114,7 @@ class Run:
         self.documents, self.saved_documents = {}, {}
         self.steps, self.tokens, self.spent, self.warm, self.skipped = 0, 0, 0.0, 0, 0
         self.repairs_from = None  # the share of the run at which copying was over
+        self.short_share = SHORT_SHARE
         self.begun = time.monotonic()
 
     def source(self, kind):
@@ -145,7 +147,7 @@ class Run:
             return "copy"
         if self.repairs_from is None:
             self.repairs_from, self.warm = share, 0
-        short_until = self.repairs_from + SHORT_SHARE * (1 - self.repairs_from)
+        short_until = self.repairs_from + self.short_share * (1 - self.repairs_from)
         return "short" if share < short_until else "full"
 
     def rate(self, share):
@@ -217,6 +219,11 @@ class Run:
         torch.save(state, path + ".new")
         os.replace(path + ".new", path)
 
+    def begin_from(self, folder):
+        """Begins with the weights of an exported model, which knows copying and short repairs."""
+        model.load_official(self.model, checkpoint.read(folder))
+        self.copies.done, self.short_share = True, 0.0
+
     def load(self, path):
         state = torch.load(path, map_location=self.options.device)
         self.model.load_state_dict(state["model"])
@@ -243,6 +250,8 @@ def work(rank, options):
             world_size=options.workers)
     run = Run(options, rank)
     last = os.path.join(options.out, "last.pt")
+    if options.init:
+        run.begin_from(options.init)
     if os.path.exists(last):
         run.load(last)
     saved = said = evaluated = time.monotonic()
@@ -282,6 +291,7 @@ def parse(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n", maxsplit=1)[0])
     parser.add_argument("--data", required=True, help="the folder of shards")
     parser.add_argument("--out", required=True, help="the run's folder")
+    parser.add_argument("--init", help="the folder of an exported model to begin with")
     parser.add_argument("--minutes", type=float, default=150)
     parser.add_argument("--steps", type=int, default=0, help="bound by steps, not by time")
     parser.add_argument("--device", default="cpu")
