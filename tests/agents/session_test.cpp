@@ -311,6 +311,38 @@ TEST_CASE("a stronger engine takes over once where the agent says so", "[agents]
   CHECK(std::ranges::count(types, "agent.escalated") == 1);
 }
 
+TEST_CASE("the engine that took over goes on after resuming, and takes over once",
+          "[agents][e2e]") {
+  Desk desk;
+  auto session = desk.started(desk.options(
+      "escalate: {to: \"openai:http://127.0.0.1:1/v1#strong\", on: [engine_error]}\n"));
+  desk.script().fail_with(engine::FaultClass::refused);
+  desk.script("strong").say("I can.");
+  CHECK(desk.turn(*session, "do it").answer == "I can.");
+  const RunId run = desk.close(std::move(session));
+  auto again = desk.resumed(run, {});
+  desk.script("strong").say("I still can.");
+  CHECK(desk.turn(*again, "more").answer == "I still can.");
+  const std::vector<std::string> types = desk.types(desk.close(std::move(again)));
+  CHECK(std::ranges::count(types, "agent.escalated") == 1);
+}
+
+TEST_CASE("a schema that came from a file holds after resuming", "[agents][e2e]") {
+  Desk desk;
+  SessionOptions options = desk.options("output: {schema: answer.json}\n");
+  options.agent.answer_schema = R"({"type":"object","required":["ok"]})";
+  options.agent.answer_schema_file.clear();
+  auto session = desk.started(std::move(options));
+  desk.script().say(R"({"ok":1})");
+  CHECK(desk.turn(*session, "is it?").end == TurnEnd::answered);
+  const RunId run = desk.close(std::move(session));
+  auto again = desk.resumed(run, {});
+  desk.script().say("yes");
+  desk.script().say(R"({"ok":2})");
+  CHECK(desk.turn(*again, "and now?").answer == R"({"ok":2})");
+  desk.close(std::move(again));
+}
+
 TEST_CASE("a session that cannot begin ends its journal and says why", "[agents][e2e]") {
   Desk desk;
   SessionOptions options = desk.options();

@@ -37,8 +37,9 @@ def main():
     if not os.path.exists(os.path.join(corpus, "full.json")):
         step("dataset.py", "--tokenizer", corpus, "--out", corpus, "--fathom", options.fathom,
              "--tokens", options.tokens)
+    init = ("--init", options.init) if options.init else ()
     step("train.py", "--data", corpus, "--out", run, "--minutes", options.minutes, "--workers",
-         options.workers, "--device", options.device, *(("--init", options.init) if options.init else ()))
+         options.workers, "--device", options.device, *init)
     step("export.py", "--checkpoint", os.path.join(run, "last.pt"), "--tokenizer", corpus, "--out",
          options.out)
 
