@@ -6,12 +6,11 @@
 // failure as well. A busy machine misses goals that a quiet one meets: `cpu` beside a time says how
 // much of it was ours, the peer how long the machine takes to start any program.
 //
-// `agents_bench`, two threads of an EPYC shared with other builds (load 7), medians: 20 to 39 ms to
-// the first request, at the least 14, of them 17 of cpu (8 are loading the program and its 27
-// libraries); 20.5 MB while it waits, 9 of the program, 9 of libraries, 2.3 of its own; a step 88
-// us at 10 messages, 108 at 1,000, 176 at 10,000; a step of 4 kB 178 us, 212 behind 1 MB, 302
-// behind 4 MB; openai's prepare() 0.19 ms at 1 MB, 0.65 at 4 MB; 1,000 sessions 219 MB and 5
-// threads.
+// `agents_bench`, two quiet threads of an EPYC, medians: 11.9 ms to the first request, at the least
+// 11.1, of them 11.4 of cpu (20 to 39 ms beside other builds at load 7); 20.6 MB while it waits, 9
+// of the program, 9 of libraries, 2.2 of its own; a step 99 us at 10 messages, 107 at 1,000, 154 at
+// 10,000; a step of 4 kB 149 us, 179 behind 1 MB, 265 behind 4 MB; openai's prepare() 0.16 ms at 1
+// MB, 0.58 at 4 MB; 1,000 sessions 230 MB and 5 threads.
 #include "tests/bench/agents_bench.hpp"
 
 #include <nlohmann/json.hpp>
